@@ -101,7 +101,7 @@ class _Example:
         captions: tuple[str, ...] = ()
         objects: tuple[Object, ...] = ()
         values: dict[str, float] = {}
-        tags = None if self.settings.tag_key is None else ()
+        tags: tuple[str, ...] | None = None if self.settings.tag_key is None else ()
         try:
             if tags is not None:
                 tags = self.readers.tags.read(self._values(self.settings.tag_key), where)

@@ -1,6 +1,7 @@
 """What a model answers about an image: the score of every tag, and the tags whose score reaches their threshold."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,8 +72,8 @@ def chosen_of(tags: npt.NDArray[np.object_], names: Sequence[str]) -> npt.NDArra
 
 
 def measured_answers(
-    predictions: Mapping[str, npt.NDArray], *, names: Sequence[str], thresholds: npt.NDArray[np.float32]
-) -> dict[str, npt.NDArray]:
+    predictions: Mapping[str, npt.NDArray[Any]], *, names: Sequence[str], thresholds: npt.NDArray[np.float32]
+) -> dict[str, npt.NDArray[Any]]:
     """`scores` float32 (N, C) and `chosen` bool (N, C): the answered tags, or, without names, what reaches its threshold.
 
     Raises:

@@ -1,6 +1,7 @@
 """Judges answers with several tags: scores, a row per image, a row per tag, which tags occur together, and curves."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ def judged_tags(
     *,
     ids: Sequence[str],
     truth: npt.NDArray[np.bool_],
-    predictions: Mapping[str, npt.NDArray],
+    predictions: Mapping[str, npt.NDArray[Any]],
     names: Sequence[str],
     thresholds: npt.NDArray[np.float32],
     settings: c.MultiLabel,
@@ -104,7 +105,7 @@ def precision_recall(answers: Answers) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["tag", "recall", "precision"])
 
 
-def _best_precisions(scores: npt.NDArray[np.floating], truth: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+def _best_precisions(scores: npt.NDArray[np.floating[Any]], truth: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     order = np.argsort(-scores, kind="stable")
     falling, hits = scores[order], np.cumsum(truth[order])
     last = np.flatnonzero(np.append(falling[1:] < falling[:-1], True))

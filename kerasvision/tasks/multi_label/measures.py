@@ -6,6 +6,7 @@ Definitions are those of scikit-learn with `sample_weight`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +39,11 @@ class Answers:
     """
 
     truth: npt.NDArray[np.bool_]
-    scores: npt.NDArray[np.floating]
+    scores: npt.NDArray[np.floating[Any]]
     chosen: npt.NDArray[np.bool_]
     names: Sequence[str]
 
-    def of(self, rows: npt.NDArray[np.integer]) -> "Answers":
+    def of(self, rows: npt.NDArray[np.integer[Any]]) -> "Answers":
         """The answers for some rows, int64 (M,)."""
         return Answers(self.truth[rows], self.scores[rows], self.chosen[rows], self.names)
 
@@ -64,7 +65,7 @@ class WeightedTags:
     answers: Answers
     weights: Floats
 
-    def mean(self, values: npt.NDArray) -> Floats:
+    def mean(self, values: npt.NDArray[Any]) -> Floats:
         """float64 (R,), the weighted mean of one value per image, (N,)."""
         found: Floats = values @ self.weights / self.weights.sum(axis=0)
         return found

@@ -26,7 +26,9 @@ def tag_classes(settings: TagClasses, examples: ExampleSet) -> tuple[str, ...]:
         ConfigError: a training image has more tags than an answer.
     """
     names = examples.tag_classes
-    counts, _, most = tag_counts(examples.dataset(TRAIN)) if names and examples.count(TRAIN) else (np.zeros(0), 0, 0)
+    counts, most = np.zeros(0, np.int64), 0
+    if names and examples.count(TRAIN):
+        counts, _, most = tag_counts(examples.dataset(TRAIN))
     if not counts.any():
         raise DataError(
             "multi_label requires training images with tags; these images have none",

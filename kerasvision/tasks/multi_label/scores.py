@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +36,12 @@ class JudgedTags:
         found = weighted_scores(table, weighted, classes=self.answers.names)
         return {name: float(value[0]) for name, value in found.items()}
 
-    def weighted(self, rows: npt.NDArray[np.integer], weights: Floats) -> dict[str, Floats]:
+    def weighted(self, rows: npt.NDArray[np.integer[Any]], weights: Floats) -> dict[str, Floats]:
         """metric -> float64 (R,), NaN if it has no value: scores of some rows, int64 (M,), under weights float64 (M, R)."""
         table = metric_table(added=self.added, per_tag=self.has_few_tags)
         return weighted_scores(table, WeightedTags(self.answers.of(rows), weights), classes=self.answers.names)
 
-    def evidence(self, rows: npt.NDArray[np.integer]) -> dict[str, Evidence]:
+    def evidence(self, rows: npt.NDArray[np.integer[Any]]) -> dict[str, Evidence]:
         """How each metric is measured on some rows, int64 (M,); metrics of a tag that none of them has are left out.
 
         F1 is 2 s / (1 + s), where s is the share of hits among the images that have a tag or are answered with it.

@@ -4,6 +4,8 @@ Source: Guo et al., 2017, https://arxiv.org/abs/1706.04599, section 4.2, there f
 T > 0, chosen to maximize the likelihood of held-out truth. Here each tag of each image is a yes-or-no question.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
@@ -15,7 +17,7 @@ from kerasvision.tasks.base import Temperature
 LOWEST, HIGHEST = 0.05, 20.0
 
 
-def fitted_temperature(logits: npt.NDArray[np.floating], truth: npt.NDArray[np.bool_]) -> Temperature:
+def fitted_temperature(logits: npt.NDArray[np.floating[Any]], truth: npt.NDArray[np.bool_]) -> Temperature:
     """The T in [0.05, 20] that maximizes the likelihood of `truth`; `log_loss` is the mean over all pairs.
 
     Args:
@@ -41,5 +43,5 @@ def fitted_temperature(logits: npt.NDArray[np.floating], truth: npt.NDArray[np.b
     return Temperature(value, before={"log_loss": before}, after={"log_loss": after})
 
 
-def _log_loss(logits: npt.NDArray[np.floating], truth: npt.NDArray[np.bool_]) -> float:
+def _log_loss(logits: npt.NDArray[np.floating[Any]], truth: npt.NDArray[np.bool_]) -> float:
     return float(np.logaddexp(0.0, np.where(truth, -logits, logits)).mean())

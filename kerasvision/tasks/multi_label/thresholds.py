@@ -4,6 +4,8 @@ Source: Lipton et al., 2014, https://arxiv.org/abs/1402.1892, section 5: F1 of o
 they choose on held-out images. They warn of tags with few examples, whose best threshold is chance. These share one here.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,7 +20,9 @@ STEPS = 2**16
 AT_ONCE = 2**20
 
 
-def best_thresholds(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating], *, kind: str) -> npt.NDArray[np.float32]:
+def best_thresholds(
+    truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]], *, kind: str
+) -> npt.NDArray[np.float32]:
     """float32 (C,): the thresholds of all tags, see `MultiLabel.thresholds`.
 
     Args:
@@ -36,7 +40,7 @@ def best_thresholds(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floatin
     return found
 
 
-def best_threshold(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating]) -> float:
+def best_threshold(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]]) -> float:
     """The threshold with the best F1; it lies in the middle between two scores. Of equal ones, the highest.
 
     Args:
@@ -59,7 +63,7 @@ def best_threshold(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating
     return float(middle if middle > below else above)
 
 
-def shared_threshold(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating]) -> float:
+def shared_threshold(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floating[Any]]) -> float:
     """The border between 65,536 steps of the score with the best micro F1; of equal ones, the highest.
 
     Args:
@@ -77,5 +81,5 @@ def shared_threshold(truth: npt.NDArray[np.bool_], scores: npt.NDArray[np.floati
         total += np.bincount(steps.ravel(), minlength=STEPS)
         hits += np.bincount(steps[truth[part]], minlength=STEPS)
     answered, found = np.cumsum(total[::-1])[::-1], np.cumsum(hits[::-1])[::-1]
-    f1 = quotient(2.0 * found, (answered + found[0]).astype(np.float64), without=0.0)
+    f1 = quotient((2 * found).astype(np.float64), (answered + found[0]).astype(np.float64), without=0.0)
     return float(STEPS - 1 - np.argmax(f1[::-1])) / STEPS

@@ -214,11 +214,13 @@ def test_a_line_lists_the_answered_tags_and_says_if_there_are_none():
     task = make_task(c.MultiLabel(), NAMES)
     shown = presentation_of(task.presentation(), outputs=["tags", "tag_scores", "scores"], where="here")
     answer = {"tags": np.array([b"sea", b"sun", b""], object), "tag_scores": np.array([0.71, 0.98, 0.0], np.float32)}
-    assert shown.heading == "tags"
-    assert shown.line(shown.kept(answer)) == "sun 0.98, sea 0.71"
+    # As docs/how-to/tags.md shows them.
+    assert f"image {shown.heading}" == "image tags"
+    assert f"photos/1.jpg {shown.line(shown.kept(answer))}" == "photos/1.jpg sun 0.98, sea 0.71"
     once = shown.kept(answer, least_score=0.9)
     assert shown.rows(shown.kept(once)) == [{"label": "sun", "score": pytest.approx(0.98)}]
-    assert shown.line(shown.kept({"tags": np.array([b""], object), "tag_scores": np.zeros(1)})) == "no tag"
+    nothing = shown.kept({"tags": np.array([b""], object), "tag_scores": np.zeros(1)})
+    assert f"photos/2.jpg {shown.line(nothing)}" == "photos/2.jpg no tag"
     with pytest.raises(ConfigError, match="COCO's results contain single objects"):
         shown.results(once, image_id=1, category_ids={})
 
