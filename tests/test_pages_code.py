@@ -27,6 +27,7 @@ PYTHON = [block for block in BLOCKS if block.language == "python"]
 PIECES = {
     ("source", "task", "model", "gate"): ("shapes_detection",),
     ("source", "transform", "task", "model", "gate"): ("fashion_mnist_autoencoder",),
+    ("source", "splits", "task", "model", "gate"): ("shapes_tags",),
     ("task", "model", "gate"): ("shapes_detection",),
     ("task", "model", "training"): ("fashion_mnist_dcgan",),
     ("training",): ("digits_transfer",),
