@@ -150,7 +150,7 @@ class MultiLabelTask(Task):
 
     def presentation(self) -> Mapping[str, Any]:
         """The answered tags are listed with their scores; see `presentation.ChosenTags`."""
-        return answers_of(self.classes, self._thresholds)
+        return answers_of(self.classes, self._thresholds.tolist())
 
     def fit_temperature(self, model: keras.Model, batches: Iterable[tuple[tf.Tensor, np.ndarray]]) -> Temperature:
         """The temperature that maximizes the likelihood of the truth, with the log loss before and after.
