@@ -12,6 +12,7 @@ from rich.console import Console
 
 from kerasvision import __version__, quiet
 from kerasvision.cli import (
+    advise,
     data,
     doctor,
     explain,
@@ -73,6 +74,7 @@ app.command("predict")(predict.predict)
 app.command("sample")(sample.sample)
 app.command("explain")(explain.explain)
 app.command("report")(report.report)
+app.command("advise")(advise.advise)
 app.command("serve")(serve.serve)
 app.command("new", cls=new.ExampleWithoutName)(new.new)
 app.command("settings")(settings.settings)

@@ -168,6 +168,10 @@ class Task(Component):
         """Whether a higher or a lower value of a metric is better."""
         return "min" if metric == "loss" else "max"
 
+    def chance(self, classes: int) -> tuple[str, float] | None:
+        """(a metric of the training, its value for a network that gives every class the same score); None if unknown."""
+        return None
+
     def without_added_metrics(self) -> Self:
         """The task that all stages except the evaluator receive, so that a changed metric does not rerun the training."""
         return self
@@ -350,6 +354,14 @@ class Classification(MeasuredTask):
                 f"received label_smoothing={self.label_smoothing}, loss={self.loss!r}"
             )
         return self
+
+    def chance(self, classes: int) -> tuple[str, float]:
+        """The log loss of equal scores for all classes, ln(C).
+
+        >>> Classification().chance(10)
+        ('log_loss', 2.302585092994046)
+        """
+        return "log_loss", math.log(classes)
 
     def built_in_metrics(self) -> Sequence[str]:
         """The metrics of a whole data set, without those of `metrics`."""

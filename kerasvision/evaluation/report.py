@@ -20,6 +20,8 @@ import jinja2
 from markupsafe import Markup
 
 from kerasvision.dotted import leaves
+from kerasvision.evaluation.advice.facts import gather
+from kerasvision.evaluation.advice.rules import advice_on
 from kerasvision.evaluation.bound_pages import bound_page, training_pictures
 from kerasvision.evaluation.run_facts import RunFacts
 from kerasvision.evaluation.shown_rules import urgent_rules
@@ -260,6 +262,12 @@ def _style(run: RunFacts) -> str:
         return ""
 
 
+def _advice(run: RunFacts) -> dict[str, object] | None:
+    facts = gather(run)
+    given = advice_on(facts)
+    return {"given": given, "missing": facts.missing} if given or run.newest(MODEL) else None
+
+
 def _serving(run: RunFacts) -> dict[str, object] | None:
     files = {
         "Proof": ("InfraBlessing", "certificate.json"),
@@ -288,6 +296,7 @@ def _folds(run: RunFacts) -> dict[str, object] | None:
 
 SECTIONS = {
     "verdict": ("Verdict", _verdict),
+    "advice": ("Advice", _advice),
     "data": ("Data", _data),
     "training": ("Training", _training),
     "evaluation": ("Evaluation", _evaluation),

@@ -4,8 +4,9 @@ Every change of the store is one transaction. `tables.py` explains the tables.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -298,7 +299,7 @@ class Store:
         """
         runs = self.runs()
         found = [run for run in runs if run_id and run.id.startswith(run_id)]
-        rule = f"{len(found)} runs begin with {run_id!r}" if found else f"there is no run {run_id!r}"
+        rule = f"{len(found)} runs begin with {run_id!r}" if found else f"there is no run {run_id!r}" + _near(run_id, runs)
         if run_id == "latest":
             found = [run for run in runs if run.purpose == PIPELINE][:1]
             rule = f"no pipeline has run here, only `{runs[0].purpose}`" if runs else "no pipeline has run here"
@@ -413,6 +414,12 @@ def _removed(found: Mapping[str, ArtifactRecord]) -> list[str]:
     still = t.ArtifactRow.select(t.ArtifactRow.id).where(t.ArtifactRow.id.in_(numbers), t.ArtifactRow.state == t.LIVE)
     there = {row.id for row in still}
     return [key for key, artifact in found.items() if artifact.state == t.LIVE and artifact.id not in there]
+
+
+def _near(run_id: str, runs: Sequence[RunRecord]) -> str:
+    """The end of a message: up to three runs with similar ids; "" if there are none."""
+    near = get_close_matches(run_id, [run.id for run in runs], n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _fingerprint(row: t.ExecutionRow) -> Parts:

@@ -37,7 +37,7 @@ COMPUTES = {
     "docs/how-to/tune.md": {"tuner"},
 }
 # Commands that compute nothing.
-LIGHT = r"sed |kerasvision (?:compile|new|plan|settings) "
+LIGHT = r"sed |kerasvision (?:advise|compile|new|plan|settings) "
 FIRST_RUN = " stage                   seconds  where to look\n"
 # Runs a session of Python as doctest does, and says what it got where that is not what was written.
 DOCTEST = """

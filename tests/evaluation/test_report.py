@@ -212,7 +212,7 @@ def test_of_very_many_rules_the_failed_ones_are_shown(stages, tmp_path):
 
 def test_every_part_of_a_run_is_there(stages, tmp_path):
     page = page_of(stages, tmp_path)
-    assert list(page.words) == ["", "verdict", "data", "training", "evaluation", "serving", "lineage"]
+    assert list(page.words) == ["", "verdict", "advice", "data", "training", "evaluation", "serving", "lineage"]
     head = page.text("")
     assert "5 of 7 stages ran, in 7.5 s; 1 reused; 1 failed." in head
     assert "NOT BLESSED serves as trained not pushed" in head
@@ -221,6 +221,8 @@ def test_every_part_of_a_run_is_there(stages, tmp_path):
     assert f"recall[{EVIL}] >= 0.9 failed 0.1235 0.9" in page.text("verdict")
     assert "3 train 1 test 2 classes 1 left out 6 to 9 pixels a side 4 PNG" in page.text("data")
     assert "warning near leakage" in page.text("data")
+    assert f"Some classes have few training images. fewer than 50: dog 1, {EVIL} 2." in page.text("advice")
+    assert "Not looked at: " in page.text("advice") and "what comes after pusher, which failed" in page.text("advice")
     assert "2 0.5 0.0625" in page.text("training")
     assert "latency p50 ms 2.5" in page.text("serving") and "max difference 1.5e-07" in page.text("serving")
 
@@ -266,7 +268,7 @@ def test_the_evaluators_template_can_be_bound():
 def test_a_run_that_stopped_half_way_shows_what_it_came_to(reached, stages, tmp_path, monkeypatch):
     monkeypatch.setattr(report, "_curves", lambda history: PIXEL)
     page = page_of(stages[:reached], tmp_path)
-    expected = {"data": 1, "training": 4, "verdict": 5, "evaluation": 5, "serving": 6, "lineage": 1}
+    expected = {"data": 1, "advice": 2, "training": 4, "verdict": 5, "evaluation": 5, "serving": 6, "lineage": 1}
     assert set(page.words) - {""} == {name for name, needed in expected.items() if reached >= needed}
     assert "cannot be shown" not in page.source
     # The report draws the curves of a training that has not been evaluated.
@@ -298,7 +300,7 @@ def test_a_file_that_is_damaged_is_told_and_the_rest_is_shown(file, content, sta
     # An empty object is complete if all of its keys are optional.
     whole = content == b"{}" and section in ("training", "serving")
     assert ("This part cannot be shown:" in page.text(section)) == (not whole)
-    assert list(page.words) == ["", "verdict", "data", "training", "evaluation", "serving", "lineage"]
+    assert list(page.words) == ["", "verdict", "advice", "data", "training", "evaluation", "serving", "lineage"]
     assert sum("This part cannot be shown:" in page.text(name) for name in page.words) <= 1
 
 

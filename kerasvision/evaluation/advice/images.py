@@ -1,0 +1,85 @@
+"""Rules about the images: are there enough of each class, and are the splits apart?"""
+
+from kerasvision.evaluation.advice.advice import Advice
+from kerasvision.evaluation.advice.facts import TRAIN, Facts
+from kerasvision.shortened import shortened
+
+# Training images of a class.
+FEW = 50
+# The commonest class divided by the rarest.
+UNEVEN = 10
+MOST_NAMED = 5
+
+
+def few_images(facts: Facts) -> Advice | None:
+    """A class has fewer than 50 training images.
+
+    Source: cs231n, Transfer Learning: with little data, start from a network that was trained on other images. The threshold
+    is ours.
+    """
+    few = sorted((count, label) for label, count in facts.counts.get(TRAIN, {}).items() if count < FEW)
+    if not few:
+        return None
+    named = shortened([f"{label} {count:,}" for count, label in few], most=MOST_NAMED)
+    return Advice(
+        "few_images",
+        "Some classes have few training images.",
+        f"fewer than {FEW}: {named}",
+        "More images of these classes first. Begin with trained weights (model.weights), freeze most of them "
+        "(training.freeze), and augment.",
+        "cs231n, Transfer Learning",
+    )
+
+
+def imbalance(facts: Facts) -> Advice | None:
+    """The commonest class has at least 10 times as many training images as the rarest.
+
+    Source: He and Garcia, 2009, Learning from Imbalanced Data, sections 2 and 4. The threshold is ours.
+    """
+    counts = facts.counts.get(TRAIN, {})
+    if len(counts) < 2:
+        return None
+    (least, rarest), (most, commonest) = (end((count, label) for label, count in counts.items()) for end in (min, max))
+    if most < UNEVEN * max(least, 1):
+        return None
+    return Advice(
+        "imbalance",
+        "The classes are uneven.",
+        f"{most:,} training images of {commonest}, {least:,} of {rarest}",
+        "Judge by a metric that gives every class the same weight (balanced_accuracy, macro_f1), and let the training do so "
+        "too (task.class_weights=balanced). More images of the rare classes.",
+        "He and Garcia, 2009, sections 2 and 4",
+    )
+
+
+def leaks(facts: Facts) -> Advice | None:
+    """An image, or one that looks like it, is in several splits.
+
+    Source: Barz and Denzler, 2020, Do We Train on Test Data? Purging CIFAR of Near-Duplicates.
+    """
+    if not facts.shared:
+        return None
+    return Advice(
+        "leaks",
+        "The scores are too good: images that look alike are in several splits.",
+        f"{facts.shared:,} groups of copies or look-alikes in more than one split",
+        "Say which images belong together (source.group of a table), or leave them out: ingest.quarantine_file names the "
+        "file that the stage example_validator wrote.",
+        "Barz and Denzler, 2020",
+    )
+
+
+def contradictions(facts: Facts) -> Advice | None:
+    """Copies of an image have different labels.
+
+    Source: Ng, Machine Learning Yearning, chapter 16: clean up mislabelled examples.
+    """
+    if not facts.contradictions:
+        return None
+    return Advice(
+        "contradictions",
+        "Some labels are wrong.",
+        f"{facts.contradictions:,} groups of copies whose labels differ",
+        "`kerasvision data scan FILE` names them. Correct the labels, or leave these images out: ingest.quarantine_file.",
+        "Ng, Machine Learning Yearning, chapter 16",
+    )
