@@ -135,9 +135,13 @@ def fit_whole_images(
     if isinstance(scale, Whitening):
         # Before the second pass, which takes longer.
         _check_count(scale, count=count, numbers=len(mean))
-        covariance = sum((batch - mean).T @ (batch - mean) for batch in batches()) / count
+        covariance = np.zeros((len(mean), len(mean)))
+        for batch in batches():
+            covariance += (batch - mean).T @ (batch - mean) / count
         return _whitening(scale, mean.reshape(image_shape), covariance, facts)
-    variance = sum(((batch - mean) ** 2).sum(axis=0) for batch in batches()) / count
+    variance = np.zeros(len(mean))
+    for batch in batches():
+        variance += ((batch - mean) ** 2).sum(axis=0) / count
     deviation = np.sqrt(variance)
     # As scikit-learn's StandardScaler: a pixel that is the same in every image is only centred.
     divisor = np.where(deviation < LEAST_DEVIATION, 1.0, deviation)

@@ -47,7 +47,7 @@ def linear(
     """
     image = keras.Input(image_shape, name="image")
     if num_classes is None:
-        return keras.Model(image, {"c0": layers.Identity(name="pixels")(image)}, name="linear")
+        return keras.Model(image, {"c0": image}, name="linear")
     with units_chosen("linear", activation="relu", initialization=initialization):
         x = layers.Flatten(name="flatten")(image)
         model = keras.Model(image, logits_layer(num_classes, bias=bias)(x), name="linear")

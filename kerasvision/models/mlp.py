@@ -56,7 +56,7 @@ def mlp(
     check_share("dropout", dropout)
     image = keras.Input(image_shape, name="image")
     if num_classes is None:
-        return keras.Model(image, {"c0": layers.Identity(name="pixels")(image)}, name="mlp")
+        return keras.Model(image, {"c0": image}, name="mlp")
     with units_chosen("mlp", activation=activation, initialization=initialization):
         x = layers.Flatten(name="flatten")(image)
         for number, width in enumerate(widths, start=1):

@@ -231,7 +231,7 @@ def resnet(
         output_stride: the stride of the last map: 8, 16 or 32. Under 32, levels "c5" and "c4" have this stride too.
         zero_init_last_gamma: start each block as its shortcut alone (Goyal et al., 2017, section 5.1).
         dropout: share of the pooled features that training drops, in [0, 1).
-        activation: of all hidden units, see `units`, except maxout.
+        activation: of all hidden units, see `units`, except maxout. The border of the first pooling stays zero.
         initialization: of all kernels, see `units`; None: as `conv` says.
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 
