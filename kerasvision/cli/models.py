@@ -95,7 +95,8 @@ def show(
 def check(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A network's name, or module:function of a builder.")],
     image_side: Annotated[
-        int | None, typer.Option("--image-side", min=1, help="Pixels; by default the network's smallest side, or 32.")
+        int | None,
+        typer.Option("--image-side", min=1, help="Pixels; by default the least side, with --activations the usual one."),
     ] = None,
     channels: Annotated[
         int | None, typer.Option("--channels", min=1, help="Channels of the images; by default as published, or 3.")
@@ -123,7 +124,8 @@ def check(
     from kerasvision.training.probes.gradient_check import check_builder
 
     row = find(lookup.MODELS.name(lookup.MODELS.path(name)))
-    side = image_side or (row.smallest_side if row else 32)
+    usual_side = row.figures[0].image_shape[0] if row and activations else row.smallest_side if row else 32
+    side = image_side or usual_side
     depth = channels or (row.figures[0].image_shape[2] if row else 3)
     options = _options(name, option or [])
     if activations:

@@ -83,6 +83,23 @@ def test_models_check_names_the_wrong_layer_of_an_own_builder_and_exits_1(tmp_pa
     assert "2 of 2 layers agree with finite differences" in right.output
 
 
+def test_models_check_activations_prints_a_row_for_each_layer_and_draws_them(tmp_path):
+    picture = tmp_path / "layers.png"
+    options = ("--option", "hidden=(8, 8)", "--option", "activation=tanh", "--option", "initialization=small_normal")
+    done = invoke("models", "check", "mlp", "--activations", "--image-side", "4", *options, "--output", picture)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"hidden2_tanh +8 .* 0\.0%", done.output)
+    assert "the deviation is 0." in done.output
+    assert picture.stat().st_size > 1000
+
+
+def test_models_check_says_what_activations_need(tmp_path):
+    alone = invoke("models", "check", "mlp", "--images", tmp_path)
+    assert "--images and --output require --activations" in str(alone.exception)
+    text = invoke("models", "check", "mlp", "--activations", "--output", tmp_path / "layers.txt")
+    assert "--output must end in .png" in str(text.exception)
+
+
 def test_tune_learning_rate_writes_table_and_picture_and_says_how_to_try_it(root):
     done = invoke("tune", DIGITS, "--find-learning-rate", "--root", root, "--steps", "60", *SMALL)
     assert done.exit_code == 0, done.output
