@@ -59,7 +59,7 @@ def test_every_path_leads_to_its_setting(path):
         ("training.steps_per_call", "int or auto", "auto"),
         ("training.schedule.one_cycle.rise", "float in (0, 0.5)", "0.45"),
         ("training.schedule.step.at_epochs", "list of float", "[]"),
-        ("augment", "list of 20 kinds", "[]"),
+        ("augment", "list of 21 kinds", "[]"),
         ("augment.random_erasing.fill", "float in [0, 255] or noise", "noise"),
         ("augment.zoom.factor", "[float, float]", "[0.8, 1.25]"),
         ("augment.randaugment.strongest", "one of 10, 30", "10"),
