@@ -1,4 +1,4 @@
-"""Another version of an image, as people see it beside the image: with noise, or restored."""
+"""Another version of an image, as people see it next to the image: with noise, or restored."""
 
 from dataclasses import dataclass
 

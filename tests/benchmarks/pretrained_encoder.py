@@ -3,8 +3,8 @@
     python tests/benchmarks/pretrained_encoder.py ../shared/data/fashion-mnist
 
 The autoencoder of pipelines/fashion_mnist_autoencoder.py learns from the first 12,000 training images. Its error on 2,000
-test images with noise is printed beside that of PCA with as many numbers. Then two classifiers with the same network and the
-same settings learn from 500 other training images, 50 of each class: one begins with the encoder, one from nothing. All
+test images with noise is printed next to that of PCA with as many numbers. Then two classifiers with the same network and
+the same settings learn from 500 other training images, 50 of each class: one begins with the encoder, one from nothing. All
 their layers learn. Each kind has the learning rate, of three, with which it is best on 2,000 held-out training images in a
 run of its own. For each seed both kinds get the same 500 images, in the same order, and are scored on all 10,000 test
 images. The printed gain is the mean of the paired differences, with Student's interval of 95 %.

@@ -1,4 +1,4 @@
-"""Reconstruction in pages: a line below an image, the image beside what was restored from it, and a plot of the errors."""
+"""Reconstruction in pages: a line below an image, the image next to what was restored from it, and a plot of the errors."""
 
 import pandas as pd
 from matplotlib.figure import Figure

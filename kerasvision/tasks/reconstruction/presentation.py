@@ -1,4 +1,4 @@
-"""Shows a restored image: `error 0.0123, PSNR 19.1 dB`, and the image beside what was restored from it."""
+"""Shows a restored image: `error 0.0123, PSNR 19.1 dB`, and the image next to what was restored from it."""
 
 import io
 from collections.abc import Mapping

@@ -142,7 +142,7 @@ class ReconstructionTask(Task):
         return {answers.ERRORS_SIGNATURE: {}, **denoised}
 
     def presentation(self) -> Mapping[str, Any]:
-        """The error is listed, and the restored image drawn beside the original; see `presentation.RestoredImage`."""
+        """The error is listed, and the restored image drawn next to the original; see `presentation.RestoredImage`."""
         return ANSWER
 
     def truth(self, batch: Batch) -> np.ndarray:
