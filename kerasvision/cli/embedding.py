@@ -139,5 +139,5 @@ def _print_neighbours(embedding: "Embedding") -> None:
         table = table_of("nearest to " + escape(one.name), "label", "split", "distance", right=("distance",))
         for row, distance in zip(one.neighbours.index[0].tolist(), one.neighbours.distance[0].tolist(), strict=True):
             name, split = embedding.images["id"][row], embedding.images["split"][row]
-            table.add_row(escape(name), escape(embedding.label(row)), split, f"{distance:.4g}")
+            table.add_row(escape(name), escape(embedding.label(row)), split, f"{distance:.3f}")
         print_whole(table)

@@ -105,7 +105,7 @@ def _batches(examples: ExampleSet, features: Features, *, side: int) -> Iterator
     """The examples of all splits in order, as NumPy arrays: id, thumbnail, pixels or file, and perhaps label."""
 
     def parts(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        kept = {key: example[key] for key in ("id", "image", "label") if key in example}
+        kept: dict[str, tf.Tensor] = {key: example[key] for key in ("id", "image", "label") if key in example}
         return {**kept, "file": example["image"]} if features.reads_files else kept
 
     def measure(pixels: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -98,4 +98,4 @@ def _l2_hys(blocks: Array) -> Array:
     """Each block with the length 1; no number is above 0.2 before it gets that length."""
     cut = np.minimum(blocks / np.sqrt((blocks**2).sum(axis=-1, keepdims=True) + EPSILON), CUT)
     length = np.sqrt((cut**2).sum(axis=-1, keepdims=True))
-    return np.divide(cut, length, out=np.zeros_like(cut), where=length > 0).astype(np.float32)
+    return np.asarray(np.divide(cut, length, out=np.zeros_like(cut), where=length > 0), np.float32)
