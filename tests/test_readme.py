@@ -12,7 +12,10 @@ from kerasvision.config.loading import load_experiment
 from kerasvision.pipeline.standard import standard_pipeline
 
 ROOT = Path(__file__).parent.parent
-WHAT = "(test accuracy|of its sentences true|BLEU-1|average precision|mean IoU|mean (squared|absolute) error)"
+WHAT = (
+    "(test accuracy|of its sentences true|BLEU-1|average precision|mean IoU|mean (squared|absolute) error"
+    "|agreement with the class asked for)"
+)
 TIME = r"[\d.]+ (s|minutes) (on 2 CPU cores|of processor time)"
 MEASURED = rf"\d\.\d+ (\+- \d\.\d+ {WHAT} \(\d+ seeds|{WHAT} \(1 seed), {TIME}\)"
 README = (ROOT / "README.md").read_text(encoding="utf-8")

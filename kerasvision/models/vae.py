@@ -29,9 +29,8 @@ def encoder(given: dict[str, KerasTensor], *, sizes: list[tuple[int, int, int]])
     """
     x = given[IMAGE]
     for level, (_, _, channels) in enumerate(sizes, 1):
-        x = layers.Conv2D(channels, KERNEL, 2, "same", kernel_initializer=he_normal("fan_in"), name=f"encoder_conv{level}")(
-            x
-        )
+        initializer = he_normal("fan_in")
+        x = layers.Conv2D(channels, KERNEL, 2, "same", kernel_initializer=initializer, name=f"encoder_conv{level}")(x)
         x = layers.ReLU(name=f"encoder_relu{level}")(x)
     x = joined(layers.Flatten(name=FEATURES)(x), given, name="encoder_join")
     x = layers.Dense(HIDDEN, kernel_initializer=he_normal("fan_in"), name="encoder_hidden")(x)

@@ -91,8 +91,10 @@ def test_saved_equals_loaded(name, built, tmp_path):
     computed(built[name], dict(zip(("code", LABEL), inputs()[1:], strict=True)), to="picture")  # it stays as it was
     built[name].save(tmp_path / "network.keras")
     loaded = keras.models.load_model(tmp_path / "network.keras")
+    again = arrays(loaded(inputs()))
     for key, value in arrays(built[name](inputs())).items():
-        np.testing.assert_array_equal(arrays(loaded(inputs()))[key], value)
+        # Plain Keras normalises by other operations than the fused kernel.
+        np.testing.assert_allclose(again[key], value, atol=1e-5)
 
 
 @BOTH

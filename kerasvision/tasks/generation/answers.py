@@ -119,7 +119,7 @@ def _sample(model: keras.Model, *, size: int, classes: Sequence[str]) -> ExtraSi
 
     asked = np.arange(8, dtype=np.int64)
     tried = {SEED_INPUT: asked // 4, NUMBER_INPUT: asked % 4}
-    tried |= {LABEL_INPUT: np.array([classes[place % len(classes)] for place in asked])} if is_conditional else {}
+    tried |= {LABEL_INPUT: np.resize(np.array(classes), len(asked))} if is_conditional else {}
     descriptions = {
         SEED_INPUT: "any whole number; the same seed, number and label give the same image",
         NUMBER_INPUT: "which of the images of this seed, from 0",

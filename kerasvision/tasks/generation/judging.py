@@ -215,7 +215,8 @@ def _truth_and_answers(weighted: _Weighted) -> TruthAndAnswers:
 
 def _as_many(features: Floats, count: int) -> Floats:
     """At most `count` rows of (M, F), evenly spaced."""
-    return features[np.linspace(0, len(features) - 1, min(count, len(features))).round().astype(int)]
+    rows: Floats = features[np.linspace(0, len(features) - 1, min(count, len(features))).round().astype(int)]
+    return rows
 
 
 def _ratio(distances: Floats, of_images: Floats) -> float:

@@ -31,5 +31,8 @@ def noise_of_samples(seed: tf.Tensor, number: tf.Tensor, *, size: int) -> tf.Ten
     def one(row: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         return uniform_rows(row[0], row[1], rows=1, columns=size)[0]
 
-    numbers = tf.map_fn(one, (seed, number), fn_output_signature=tf.TensorSpec([size], tf.float32))
-    return noise_of(numbers)
+    # A row at a time, because the generator has one seed. As a graph this is fast, eagerly it is not.
+    rows = tf.function(
+        lambda *rows: tf.map_fn(one, rows, fn_output_signature=tf.TensorSpec([size], tf.float32)), autograph=False
+    )
+    return noise_of(rows(seed, number))

@@ -40,7 +40,7 @@ class Reference:
         if len(train.ids) < 2:
             raise DataError("samples are compared with training images, of which there must be 2", received=len(train.ids))
         components = Components(train.pixels)
-        others = {}
+        others: dict[str, npt.NDArray[np.uint8]] = {}
         for split in (VALIDATION, TEST):
             found = pixels(split)
             others |= dict(zip(found.ids, found.pixels, strict=True))

@@ -57,7 +57,7 @@ class GenerationTask(Task):
         Raises:
             DataError: a class can be asked for, but the examples have no labels.
         """
-        inputs = (batch["image"], noise_of(batch["numbers"]))
+        inputs: tuple[tf.Tensor, ...] = (batch["image"], noise_of(batch["numbers"]))
         if self.settings.conditional:
             if "label" not in batch:
                 raise DataError(
