@@ -5,8 +5,8 @@ presentation    a name in `kerasvision.lookup.PRESENTATIONS`
 places          for a page: which outputs are corners, labels, scores and count, and the least score to show; without a count
                 the corners are those of one place, which may have no label and no score. Or which outputs are a map of
                 class numbers as a PNG, the names and the shares of the classes; and their colours, "" for none. Or which
-                outputs are numbers, and their names as labels. Or which outputs are tags and their scores, and what is said of
-                an image without tags
+                outputs are numbers, and their names as labels. Or which outputs are tags and their scores, and what is said
+                of an image without tags
 names           the names of these numbers
 thresholds      tag -> the score from which on an answer has it
 category_ids    label -> its number in the source's own files, if they have numbers
