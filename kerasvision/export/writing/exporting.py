@@ -74,7 +74,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         )
     temperature, saved_model = found.value if found else 1.0, folder / SAVED_MODEL_FOLDER
     if task.serves_decisions:
-        known = _read_record(fitted)["decisions"] if fitted else None
+        known = _read_record(fitted).get("decisions") if fitted else None
         predict = task.predictor(answering, temperature=temperature)
         task = task.with_decisions(known) if known else _decided(task, predict, examples, seen)
     signatures = export_saved_model(
