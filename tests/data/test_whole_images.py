@@ -125,6 +125,11 @@ def test_a_saved_transform_is_equal_when_loaded(scale, tmp_path):
     assert before == {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
 
+@pytest.mark.parametrize("scale", ALL, ids=str)
+def test_unscaled_images_are_pixels_in_zero_to_one_whatever_the_scale(scale):
+    np.testing.assert_allclose(fitted(scale).unscaled()(encoded()[0]), UNIT[0].reshape(SHAPE), atol=1e-6)
+
+
 def test_other_numbers_are_another_transform():
     assert fitted("mean_image") != fitted("per_pixel")
     assert fitted(c.ZcaWhitening(components=30)) != fitted(c.ZcaWhitening(components=29))
