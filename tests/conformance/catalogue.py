@@ -204,14 +204,14 @@ NETWORKS = [
     Network(
         "localizer", (16, 16, 3), {"backbone": "lenet5", "pooling": "flatten", "activation": "linear"}, slow=True, rows=2
     ),
-    # A code of 8 numbers and 16 * 16 * 10 of the restored image; a map of 2 x 2 cells with 64 channels, and the same.
-    Network("autoencoder", (16, 16, 3), {"backbone": "resnet9", "width": 0.125, "bottleneck": "16-8"}, rows=257),
+    # A code of 8 numbers, and 16 * 16 * 10 of the restored image. The dense decoder has 256 units at 32 x 32 pixels.
+    Network("autoencoder", (16, 16, 3), {"backbone": "resnet9", "width": 0.125, "code_channels": 2}, rows=257),
     Network(
         "autoencoder",
         (16, 16, 3),
-        {"backbone": "resnet9", "width": 0.125, "upsampling": "transposed"},
+        {"backbone": "resnet9", "width": 1 / 32, "bottleneck": "16-8", "upsampling": "transposed"},
         slow=True,
-        rows=282,
+        rows=257,
     ),
     # Maps of 2 x 4 and 1 x 2 cells: 10 cells of 10 + 4 + 1 numbers, and of 9 * (10 + 4).
     Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16}, rows=15, everywhere=True),

@@ -15,9 +15,9 @@ def reconstruction_losses(settings: c.Reconstruction) -> Callable[..., tf.Tensor
     Images are float32 (N, H, W, C), scaled; outputs are `code` (N, K) and `restored` (N, H, W, C).
 
     >>> outputs = {"code": tf.constant([[4.0, -2.0]]), "restored": tf.constant([[[[0.0], [2.0]]]])}
-    >>> losses = reconstruction_losses(c.Reconstruction(sparsity=0.1))
-    >>> losses(tf.zeros((1, 1, 2, 1)), outputs, training=True).numpy().round(4).tolist()  # (0 + 4) / 2 + 0.1 * 3
-    [2.3]
+    >>> losses = reconstruction_losses(c.Reconstruction(sparsity=0.5))
+    >>> losses(tf.zeros((1, 1, 2, 1)), outputs, training=True).numpy().tolist()  # (0 + 4) / 2 + 0.5 * 3
+    [3.5]
     """
 
     def losses(images: tf.Tensor, outputs: Mapping[str, tf.Tensor], *, training: bool) -> tf.Tensor:
