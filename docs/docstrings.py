@@ -70,7 +70,13 @@ def _process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list
     lines[:] = as_restructured_text(lines)
 
 
+def _skip(app: Any, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool | None:
+    """True for the methods that scikit-learn adds to its estimators: their docstrings are not in our form."""
+    return True if getattr(obj, "__module__", "").startswith("sklearn.") else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("autodoc-skip-member", _skip)
     # Before napoleon, which reads "Args:" and the like.
     app.connect("autodoc-process-docstring", _process, priority=400)
     return {"parallel_read_safe": True}
