@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kerasvision.config.sources import Source
-    from kerasvision.config.sources import Table as ImageTable
+    from kerasvision.config.table_source import Table as ImageTable
     from kerasvision.data.first_look import FirstLook
     from kerasvision.data.maps_look import MapsLook
     from kerasvision.data.objects_look import ObjectsLook

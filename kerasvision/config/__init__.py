@@ -34,6 +34,7 @@ from kerasvision.config.augmentation_pixels import (
 from kerasvision.config.base import Component, Config
 from kerasvision.config.box_sources import Voc, Yolo
 from kerasvision.config.captioning import BeamSearch, Captioning, Decoding, Greedy, Sample, Subwords, Vocabulary, Words
+from kerasvision.config.classification import Classification
 from kerasvision.config.coco import Coco
 from kerasvision.config.detection import Detection
 from kerasvision.config.evaluation import Evaluation, SimpleModels
@@ -53,8 +54,9 @@ from kerasvision.config.regression import Regression
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
 from kerasvision.config.segmentation import Segmentation
-from kerasvision.config.sources import Digits, Idx, ImageFolder, Shapes, Source, Table, Tfds, TfRecord
-from kerasvision.config.tasks import Classification, MeasuredTask, Task
+from kerasvision.config.sources import Digits, Idx, ImageFolder, Shapes, Source, Tfds, TfRecord
+from kerasvision.config.table_source import Table
+from kerasvision.config.tasks import MeasuredTask, Task
 from kerasvision.config.training import EarlyStopping, FineTuning, Training
 from kerasvision.config.whitening import PcaWhitening, Whitening, ZcaWhitening
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kerasvision.config.image_files import names_in, opened_file
 from kerasvision.config.listing import is_file
-from kerasvision.config.sources import Table
 from kerasvision.config.table_files import MOST_LINE_BYTES, read_csv
+from kerasvision.config.table_source import Table
 from kerasvision.errors import ConfigError, DataError
 
 SUFFIXES = {".csv": ",", ".tsv": "\t"}

@@ -9,8 +9,8 @@ from pathlib import Path
 from kerasvision.config.image_files import names_in
 from kerasvision.config.listing import is_file, is_folder
 from kerasvision.config.parquet_batches import open_parquet
-from kerasvision.config.sources import Table
 from kerasvision.config.table_files import is_parquet
+from kerasvision.config.table_source import Table
 from kerasvision.errors import KerasvisionError
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasvision import lookup
 from kerasvision.config.experiment import Splits
-from kerasvision.config.sources import Table
+from kerasvision.config.table_source import Table
 from kerasvision.data.first_look import sampled_sizes
 from kerasvision.data.objects_look import expected_images
 from kerasvision.errors import DataError

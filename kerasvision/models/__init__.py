@@ -17,7 +17,8 @@ from kerasvision.errors import ConfigError
 from kerasvision.introspection import keywords
 from kerasvision.lookup import MODELS, backbone_of, did_you_mean, load
 from kerasvision.models.figures import AnyShape
-from kerasvision.models.table import check_least_side, find
+from kerasvision.models.least_side import check_least_side
+from kerasvision.models.table import find
 
 if TYPE_CHECKING:
     import keras

@@ -8,7 +8,7 @@ from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import experiment_of, load_pipeline_module, run_by_user
 from kerasvision.config.stages import fold_settings, stage_settings
 from kerasvision.errors import GraphError
-from kerasvision.models.table import check_least_side
+from kerasvision.models.least_side import check_least_side
 from kerasvision.pipeline.graph import Channel, Input, LatestBlessed, Node, Pipeline, Previous
 
 

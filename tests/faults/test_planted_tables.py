@@ -6,7 +6,7 @@ import time
 import pytest
 
 from kerasvision import config as c
-from kerasvision.config.sources import Table
+from kerasvision.config.table_source import Table
 from kerasvision.data.validating.validation import find_anomalies
 from kerasvision.errors import ConfigError, DataError
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from kerasvision import config as c
-from kerasvision.config.tasks import OF_A_CLASS
+from kerasvision.config.classification import OF_A_CLASS
 from kerasvision.tasks.classification import metrics as module
 from kerasvision.tasks.classification.answers import Answers
 from kerasvision.tasks.classification.confusion import confused_pairs, confusion_table

@@ -14,8 +14,8 @@ import pyarrow
 
 from kerasvision.config.image_files import is_hopeless
 from kerasvision.config.parquet_batches import open_parquet, row_batches
-from kerasvision.config.sources import Table
 from kerasvision.config.table_files import ROWS_AT_A_TIME, Rows, is_parquet
+from kerasvision.config.table_source import Table
 from kerasvision.data.numbers import Numbers, same_numbers
 from kerasvision.data.records import Record
 from kerasvision.data.sources.tag_values import FlagColumns, ListedTags

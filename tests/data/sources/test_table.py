@@ -10,8 +10,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from kerasvision.config.sources import Table
 from kerasvision.config.table_files import read_parquet
+from kerasvision.config.table_source import Table
 from kerasvision.data.sources.table import read_table
 from kerasvision.errors import ConfigError, DataError
 

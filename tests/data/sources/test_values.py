@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 from pyarrow import parquet
 
-from kerasvision.config.sources import Table, TfRecord
+from kerasvision.config.sources import TfRecord
+from kerasvision.config.table_source import Table
 from kerasvision.data.sources.table import read_table
 from kerasvision.data.sources.tfrecord import read_tfrecord
 from kerasvision.data.sources.values import Labels, UnusableValue, Values

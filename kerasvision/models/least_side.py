@@ -1,0 +1,36 @@
+"""Rejects images that are smaller than a network reads, without Keras: before any stage runs, and when it is built."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kerasvision.errors import ConfigError
+from kerasvision.lookup import MODELS, backbone_of
+from kerasvision.models.table import find
+
+
+def check_least_side(name: str, image_size: tuple[int | None, int | None], *, options: Mapping[str, Any]) -> None:
+    """Raises ConfigError if images are smaller than the network, or the backbone that it is built on, reads.
+
+    A network that is given by its path is not in the table, and checks its images itself.
+
+    Args:
+        name: of the network.
+        image_size: (height, width) in pixels; None for images of any size.
+        options: of the network.
+
+    >>> check_least_side("lenet5", (8, 28), options={})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: lenet5 reads images of at least 12 x 12 pixels; received (8, 28). Resize the images to
+    12 x 12 or more, or choose a smaller network.
+    """
+    name = MODELS.name(MODELS.path(name))
+    on_backbone = backbone_of(name, options)
+    row = find(on_backbone[0] if on_backbone else name)
+    if row and any(side is not None and side < row.smallest_side for side in image_size):
+        least = f"{row.smallest_side} x {row.smallest_side}"
+        raise ConfigError(
+            f"{row.name} reads images of at least {least} pixels",
+            received=image_size,
+            hint=f"resize the images to {least} or more, or choose a smaller network",
+        )
