@@ -1,6 +1,7 @@
 """A process that works for another process reports its bars to it, and the other process draws all bars."""
 
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -13,7 +14,7 @@ from kerasvision.progress import BarState, Board, bar, report_bars, report_lines
 def reported(monkeypatch):
     """The states that this process reports, with a stopped clock."""
     monkeypatch.setattr(progress._Bars, "report", None)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: 0.0))
     states = []
     report_bars(states.append)
     return states
