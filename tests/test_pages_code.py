@@ -45,6 +45,8 @@ SLOW = ("slow", "machines", "clone", "wheel", "first")
 # Inline code of others, that only looks like a setting or a call of ours.
 OF_OTHERS = {
     "model.predict",
+    '["sea;side", "sun"]',
+    '{"poodle": ["animal", "dog"], "rose": ["plant"]}',
     "tf.function",
     "tf.image.resize(antialias=True)",
     "TF_NUM_INTRAOP_THREADS=1",
@@ -58,6 +60,7 @@ OF_OTHERS = {
 # Outputs of a served model, and the signatures that tests/export checks.
 SERVED = {
     "valid=false",
+    "labels.txt",
     "serving_default(image_bytes)",
     "serve_tensor(image)",
     "explain(image_bytes)",
@@ -304,9 +307,9 @@ def is_setting(code):
 SETTINGS = sorted({code for code in pages.inline() if is_setting(code)})
 
 
-@pytest.mark.parametrize("code", [code for code in SETTINGS if re.fullmatch(r"[a-z]+\.[a-z_]+", code)])
+@pytest.mark.parametrize("code", [code for code in SETTINGS if re.fullmatch(r"[a-z]+\.[a-z_]+(=.+)?", code)])
 def test_every_path_of_a_setting_exists(code):
-    part, _, field = code.partition(".")
+    part, _, field = code.partition("=")[0].partition(".")
     if part == "kerasvision":
         assert hasattr(importlib.import_module(part), field)
         return
@@ -350,6 +353,6 @@ def test_every_command_without_its_program_exists(accepts):
 
 
 def test_every_setting_is_of_a_kind_that_is_checked():
-    kinds = r"[a-z]+\.[a-z_]+|[a-z_]+=.+|(c\.)?[A-Z]\w+\(.*\)|c\.\w+|[a-z]+ [a-z]+"
+    kinds = r"[a-z]+\.[a-z_]+(=.+)?|[a-z_]+=.+|(c\.)?[A-Z]\w+\(.*\)|c\.\w+|[a-z]+ [a-z]+"
     assert [code for code in SETTINGS if not re.fullmatch(kinds, code)] == [], "nothing checks these"
     assert set(pages.inline()) >= OF_OTHERS | SERVED

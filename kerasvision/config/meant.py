@@ -34,8 +34,8 @@ _NEW = (
 _RUN = "`kerasvision run {pipeline}` runs a pipeline, and continues a run that was stopped"
 _LIST = "`kerasvision runs list` lists all runs with their states, and `kerasvision saved list` all pushed models"
 _DELETE = (
-    "no command deletes anything: delete folders in saved_models/ yourself, and for all runs the folder runs/. "
-    "`kerasvision saved rollback` pushes an earlier version again"
+    "`kerasvision runs gc --keep 3` shows what earlier runs left and nothing needs; with --delete it removes that. "
+    "No command deletes folders in saved_models/; `kerasvision saved rollback` pushes an earlier version again"
 )
 _STOP = "press Ctrl-C where it runs, or end the process that `kerasvision runs list` shows; the next run continues there"
 

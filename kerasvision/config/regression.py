@@ -105,7 +105,7 @@ class Regression(MeasuredTask):
 
     @model_validator(mode="after")
     def _delta_is_used(self) -> "Regression":
-        if "huber_delta" in self.model_fields_set and self.loss != "huber":
+        if self.huber_delta != type(self).model_fields["huber_delta"].default and self.loss != "huber":
             raise ValueError(f"huber_delta requires loss='huber'; received loss={self.loss!r}")
         return self
 

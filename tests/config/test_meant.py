@@ -60,10 +60,10 @@ def test_every_answer_names_commands_and_options_that_exist(word):
         (["evaluate"], "`kerasvision run PIPELINE --until evaluator` scores"),
         (["deploy", "a.py"], "`kerasvision push a.py` copies the blessed model"),
         (["ls"], "`kerasvision runs list` lists all runs"),
-        (["delete"], "no command deletes anything: "),
+        (["delete"], "`kerasvision runs gc --keep 3` shows what earlier runs left"),
         (["a.py"], "`kerasvision run a.py` runs a pipeline file"),
         (["plam"], "did you mean 'plan'?"),
-        (["zzz"], "choose from compile, data, "),
+        (["zzz"], "choose from advise, compile, data, "),
     ],
 )
 def test_a_wrong_command_is_answered_with_what_was_typed(words, answer):

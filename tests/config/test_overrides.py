@@ -197,7 +197,7 @@ def test_error_names_the_assignment_that_may_have_been_meant(assignment, meant):
 
 
 def test_way_out_of_options_of_another_network_works():
-    with pytest.raises(ConfigError, match=r"resnet50 has no option 'activation'.* Set model\.options=\{\} to drop"):
+    with pytest.raises(ConfigError, match=r"resnet50 has no option 'pooling'.* Set model\.options=\{\} to drop"):
         with_overrides(DIGITS, ["model.name=resnet50"])
     assert with_overrides(DIGITS, ["model.name=resnet50", "model.options={}"]).model == c.Model(name="resnet50")
 

@@ -241,7 +241,7 @@ def test_classes_are_balanced_once_and_only_where_images_have_labels():
     with pytest.raises(ConfigError, match=r"together, rare classes count too much.* Leave one of them out"):
         with_overrides(DIGITS, [balanced, "task.class_weights=balanced"])
     others = {"task": c.Captioning(), "source": c.Shapes(), "model": c.Model(name="show_attend_tell")}
-    scenes = DIGITS.model_copy(update=others)
+    scenes = DIGITS.model_copy(update={**others, "gate": c.Gate(), "simple_models": None})
     with pytest.raises(ConfigError, match="requires one label per image, and Captioning has none"):
         with_overrides(scenes, [balanced])
 
