@@ -13,7 +13,7 @@ NAN = float("nan")
 
 def row(name, value, numbers):
     pixels = np.random.default_rng(value).integers(0, 255, (12, 12), np.uint8)
-    return (name, pixels, "", [], [], b"", numbers)
+    return (name, pixels, "", [], [], b"", (), numbers)
 
 
 @pytest.fixture(scope="module")
