@@ -3,7 +3,7 @@
 So a pipeline file is checked and planned without Keras and TensorFlow.
 
 >>> sorted(keywords("kerasvision.models.lenet:lenet5"))
-['activation', 'image_shape', 'num_classes', 'pooling']
+['activation', 'image_shape', 'initialization', 'num_classes', 'pooling']
 """
 
 import ast
@@ -62,7 +62,7 @@ def keywords(path: str) -> frozenset[str] | None:
     arguments of `family`.
 
     >>> sorted(keywords("kerasvision.models.lenet:lenet5"))
-    ['activation', 'image_shape', 'num_classes', 'pooling']
+    ['activation', 'image_shape', 'initialization', 'num_classes', 'pooling']
     >>> keywords("kerasvision.models.vgg:vgg16") == keywords("kerasvision.models.vgg:vgg")
     True
     """
@@ -74,7 +74,7 @@ def defaults(path: str) -> dict[str, object]:
     """Keyword argument -> default, for the literal defaults of a function, read from its source.
 
     >>> defaults("kerasvision.models.lenet:lenet5")
-    {'activation': 'sigmoid', 'pooling': 'average'}
+    {'activation': 'sigmoid', 'pooling': 'average', 'initialization': None}
     """
     found = _declared(path)
     pairs = zip(found.kwonlyargs, found.kw_defaults, strict=True) if found else ()

@@ -40,7 +40,7 @@ def run_data(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[
         "seconds": run.seconds or None,
         "state": run.outcome,
         "pid": run.pid or None,
-        "score": asdict(score) if score else None,
+        "score": {name: value for name, value in asdict(score).items() if value is not None} if score else None,
         "verdict": verdict(executions) or None,
         "final_images": final_images(executions),
         "stages": {execution.node: execution.outcome for execution in executions},

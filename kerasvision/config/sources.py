@@ -48,16 +48,16 @@ class Source(Component):
 
         Label maps are also given by a source whose objects have masks.
 
-        >>> Table(path="birds.csv").way_to("captions")
-        'set source.captions to the column that contains the captions'
+        >>> TfRecord(path="birds-*", caption_key=None).way_to("captions")
+        'set source.caption_key to the feature that contains the captions'
         """
         return ""
 
     def named_values(self) -> tuple[str, ...] | None:
         """The names of the numbers of the images, in their order; None if they are not known before reading.
 
-        >>> Table(path="people.csv", values=("age",)).named_values()
-        ('age',)
+        >>> Shapes(values=("area", "y")).named_values()
+        ('area', 'y')
         """
         return None
 

@@ -57,9 +57,9 @@ def test_what_the_user_must_provide_is_named_until_it_is_there(new, tmp_path):
     [
         (
             ["--example", "digit"],
-            "did you mean 'digits'? The examples are coco_captions, coco_detection, coco_segmentation, digits, ",
+            "did you mean 'digits'? The examples are coco_captions, coco_detection, coco_segmentation, coco_tags, digits, ",
         ),
-        (["--example", "zzz"], "choose from coco_captions, coco_detection, coco_segmentation, digits, "),
+        (["--example", "zzz"], "choose from coco_captions, coco_detection, coco_segmentation, coco_tags, digits, "),
         (["mine", "--example", "digits"], "does not accept NAME; received 'mine'"),
         (["--images", "x", "--example", "digits"], "does not accept --images; received 'x'"),
         (["--minutes", "3", "--example", "digits"], "does not accept --minutes; received '3.0'"),

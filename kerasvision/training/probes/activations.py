@@ -74,8 +74,8 @@ def activations(network: keras.Model, images: np.ndarray) -> Activations:
 
     >>> network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="relu", name="hidden")])
     >>> network.set_weights([np.array([[1.0, -1.0]]), np.zeros(2)])
-    >>> activations(network, np.array([[1.0], [3.0]])).table.values.tolist()
-    [['hidden', 2, 1.0, 1.2247448713915892, 0.5]]
+    >>> activations(network, np.array([[1.0], [3.0]])).table.round(6).values.tolist()
+    [['hidden', 2, 1.0, 1.224745, 0.5]]
     """
     watched = list(_watched(network))
     if not watched or len(network.inputs) != 1:
