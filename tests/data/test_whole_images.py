@@ -127,7 +127,7 @@ def test_a_saved_transform_is_equal_when_loaded(scale, tmp_path):
 
 @pytest.mark.parametrize("scale", ALL, ids=str)
 def test_unscaled_images_are_pixels_in_zero_to_one_whatever_the_scale(scale):
-    np.testing.assert_allclose(fitted(scale).unscaled()(encoded()[0]), UNIT[0].reshape(SHAPE), atol=1e-6)
+    np.testing.assert_allclose(fitted(scale).without_scale()(encoded()[0]), UNIT[0].reshape(SHAPE), atol=1e-6)
 
 
 def test_other_numbers_are_another_transform():

@@ -52,7 +52,8 @@ def parts_of(example_set, **options):
     seen = []
 
     def encode(batch):
-        seen.append(sorted(batch) + sorted(f"objects/{part}" for part in batch.get("objects", ())))
+        # Its place in the training is no part of an example.
+        seen.append(sorted({*batch} - {"place"}) + sorted(f"objects/{part}" for part in batch.get("objects", ())))
         return batch["image"], batch["id"]
 
     augment = options.pop("augment", ())
