@@ -38,6 +38,8 @@ def test_resnet50_takes_what_it_says():
         "zero_init_last_gamma": False,
         "dropout": 0.0,
         "synchronized": False,
+        "activation": "relu",
+        "initialization": None,
     }
     assert str(inspect.signature(resnet50)).startswith("(*, image_shape: tuple[int, int, int], num_classes: int | None, ")
 
