@@ -144,8 +144,8 @@ def test_the_saved_model_is_proven_in_a_process_with_tensorflow_alone(made, fork
     # The proof can fail: with a black picture in one row.
     others = {name: value.copy() for name, value in expected.of_bytes.items()}
     others["image_png_bytes"][3] = encode_png(np.zeros((16, 16), np.uint8))
-    complaints = parity.compare_outputs(others, expected.of_bytes, 1e-4, **expected.kinds).complaints
-    assert complaints == ["image_png_bytes differ in 1 of 12 rows"]
+    (complaint,) = parity.compare_outputs(others, expected.of_bytes, 1e-4, **expected.kinds).complaints
+    assert complaint.startswith("image_png_bytes: a value of a picture differs by ")
 
 
 @pytest.mark.parametrize("form", [c.LiteRt(), c.Onnx()])
