@@ -250,6 +250,7 @@ def test_training_measures_decisions_and_likelihood(learned):
     assert set(found) == set(task.settings.training_metric_names())
 
 
+@pytest.mark.slow
 def test_a_training_that_stops_after_an_epoch_ends_as_if_it_had_not(stripes, tmp_path, monkeypatch):
     """Bit for bit; the rare class of the balanced sampling and the unused nodes too."""
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "training")

@@ -38,6 +38,7 @@ def test_two_replicas_have_the_weights_of_one_device(on_replicas_in_each_case):
     assert one["history discriminator_loss"][1] != one["history discriminator_loss"][0]
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_ends_as_if_it_was_not(small_generator, dots, tmp_path, monkeypatch):
     settings = {"checkpoint_minutes": 1e-6, "steps_per_call": 1, "epochs": 2, "average_decay": 0.9}
     whole = small_generator.fitted(dots, work=tmp_path / "whole", **settings)

@@ -166,6 +166,7 @@ def test_other_formats_have_the_restored_image_the_code_and_the_error(form, made
     assert proof["passed"], proof
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_ends_as_if_it_was_not(stripes, tmp_path, monkeypatch):
     settings = {"checkpoint_minutes": 1e-6, "steps_per_call": 1, "keep": "best", "best_metric": "denoised_mse"}
     whole = fitted(stripes, work=tmp_path / "whole", **settings)
