@@ -89,7 +89,7 @@ def gc(
 
 
 def readable_size(size: int) -> str:
-    """Bytes in the largest unit of which there is at least one.
+    """Bytes in B, kB, MB, GB or TB: the unit that gives a number from 1 to 999.
 
     >>> readable_size(999), readable_size(1_000), readable_size(123_456_789)
     ('999 B', '1.0 kB', '123.5 MB')

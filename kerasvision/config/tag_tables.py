@@ -22,7 +22,7 @@ LOOKED_THROUGH = 1000
 
 
 def table_of_tags(place: Path) -> Table | None:
-    """The table that a path names, or the only such table in a folder, with its settings; None if there is none.
+    """The table that a path names, or the only table of tags in a folder, with its settings; None without one.
 
     >>> table_of_tags(Path("nowhere.csv")) is None
     True

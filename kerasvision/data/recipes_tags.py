@@ -94,7 +94,7 @@ def _task(plan: Plan[TagsLook]) -> Choice:
     most = look.per_image[-1]
     why = f"{common[0]} is in {common[1]:,} images and {rare[0]} in {rare[1]:,}; an image has up to {most} tags."
     if len(look.counts) >= MANY_TAGS:
-        why += ' With so many tags, try loss="asymmetric".'
+        why += ' For many tags, loss="asymmetric" may be better.'
     options = f"most_tags={most}" if most > USUAL_TAGS else ""
     return Choice("task", f"c.MultiLabel({options})", why)
 

@@ -20,7 +20,7 @@ class TagStatistics(TypedDict, total=False):
     Attributes:
         images: split -> tag -> how many images have it.
         without: split -> how many images have no tag.
-        per_image: number of tags -> how many images have so many; the numbers are texts, as JSON requires.
+        per_image: number of tags -> how many images have that many; the numbers are texts, as JSON requires.
         together: [tag, other tag, how many images have both], the most frequent pairs first: all pairs of the 20 most
             frequent tags, and the 200 most frequent pairs of all.
     """

@@ -29,7 +29,7 @@ class Columns:
     Attributes:
         outputs: output name -> (type, lengths of the axes after the first), as in `ImagePredictor.outputs`.
         top: the number of label and score columns; 0 if the model gives no such lists.
-        numbers: an output of V numbers, the output of their names, and the names: each has a column. None: there is none.
+        numbers: an output of V numbers, the output of their names, and the names: each has a column; None without them.
     """
 
     outputs: Outputs

@@ -122,7 +122,7 @@ def judged_samples(
         classes: the names.
         settings: the loss, and the metrics of a user's own.
         reference: the images to compare with.
-        classifier: asked for the classes of samples and images; None: there is none.
+        classifier: says the classes of samples and images; None without one.
 
     Raises:
         StageError: an answer is not a number, or a custom metric fails; see `added_metrics`.
