@@ -22,23 +22,29 @@ app = typer.Typer(help="Show earlier runs, and what they take on the disk.", no_
 app.command("compare")(compare.compare)
 app.command("disk")(runs_space.disk)
 app.command("gc")(runs_space.gc)
+# How many runs `list` shows: about a screen.
+NEWEST = 40
 # The columns of `heading_cells`.
 COLUMNS = ("pipeline", "for", "started", "took", "state", "score", "verdict")
 
 
 @app.command("list")
 def list_(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per run.")] = False, root: Root = Path()
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per run.")] = False,
+    newest: Annotated[int, typer.Option(min=1, metavar="N", help="List the newest N runs.")] = NEWEST,
+    all_runs: Annotated[bool, typer.Option("--all", help="List all runs.")] = False,
+    root: Root = Path(),
 ) -> None:
-    """List all runs, newest first: state, duration, the evaluator's main score, and what the stages did.
+    """List the newest runs first: state, duration, the evaluator's main score, and what the stages did.
 
     The state is finished, failed, stopped (by Ctrl-C or SIGTERM), killed, or running, with the number of the process. The
     command that started a run is named if it was not `run`.
     """
-    from kerasvision.pipeline.history import list_runs
+    from kerasvision.pipeline.history import count_runs, list_runs
 
     table = table_of("run", *COLUMNS, "stages", right=("took",))
-    for run, executions in list_runs(root):
+    listed = list_runs(root, newest=None if all_runs else newest)
+    for run, executions in listed:
         if as_json:
             typer.echo(json.dumps(run_data(run, executions), ensure_ascii=False))
             continue
@@ -49,6 +55,9 @@ def list_(
         print_whole(table)
     elif not as_json:
         typer.echo(f"nothing has run in {root.absolute()}")
+    if (count := count_runs(root)) > len(listed):
+        # Not into the lines of JSON.
+        typer.echo(f"the newest {len(listed):,} of {count:,} runs; --newest N or --all lists more", err=as_json)
 
 
 @app.command()

@@ -26,10 +26,21 @@ class Ancestry:
     inputs: dict[str, "Ancestry"]
 
 
-def list_runs(root: Path | str = ".") -> list[tuple[RunRecord, list[ExecutionRecord]]]:
-    """All runs, newest first, with what their stages did."""
+def list_runs(root: Path | str = ".", *, newest: int | None = None) -> list[tuple[RunRecord, list[ExecutionRecord]]]:
+    """Runs, newest first, with what their stages did.
+
+    Args:
+        root: the folder of `runs/`.
+        newest: how many at most; None for all.
+    """
     with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
-        return [(run, store.executions(run)) for run in store.runs()]
+        return [(run, store.executions(run)) for run in store.runs(newest=newest)]
+
+
+def count_runs(root: Path | str = ".") -> int:
+    """How many runs there are."""
+    with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
+        return store.count_runs()
 
 
 def show_run(run_id: str, *, root: Path | str = ".") -> tuple[RunRecord, list[ExecutionRecord]]:
@@ -74,8 +85,7 @@ def why(node: str, *, pipeline: str | None = None, root: Path | str = ".") -> tu
         ConfigError: it never ran here.
     """
     with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
-        runs = [run for run in store.runs() if run.purpose == PIPELINE]
-        pipeline = pipeline or (runs[0].pipeline if runs else "")
+        pipeline = pipeline or next((run.pipeline for run in store.runs(newest=1, purpose=PIPELINE)), "")
         prints = store.fingerprints(pipeline, node.replace("-", "_"))
     if not prints:
         raise ConfigError(f"stage {node!r} of pipeline {pipeline!r} never finished here", hint="see `kerasvision runs list`")

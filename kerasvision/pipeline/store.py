@@ -4,16 +4,15 @@ Every change of the store is one transaction. `tables.py` explains the tables.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import peewee as pw
 
-from kerasvision.errors import ConfigError, StoreError
+from kerasvision.errors import StoreError
 from kerasvision.pipeline import memo, mlmd
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.artifacts import Artifact
@@ -24,8 +23,9 @@ from kerasvision.pipeline.locks import alone
 from kerasvision.pipeline.memo import chunks
 from kerasvision.pipeline.processes import KILLED, this_process
 from kerasvision.pipeline.provenance import Provenance, read_provenance
-from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, Properties, RunRecord
-from kerasvision.pipeline.rows import artifacts, execution_record, executions_in, run_record, seconds_since
+from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord, Properties, RunRecord
+from kerasvision.pipeline.rows import artifacts, execution_record, executions_in, seconds_since
+from kerasvision.pipeline.run_search import count_runs, find_run, find_runs
 
 SCHEMA_VERSION = 1
 # A fingerprint as plain data.
@@ -284,28 +284,23 @@ class Store:
         return iter(models.values())
 
     @_in_store
-    def runs(self) -> list[RunRecord]:
-        """All runs, newest first."""
-        kind = t.Type.get_or_none(name="pipeline_run", type_kind=t.CONTEXT_TYPE)
-        of_kind = t.ContextRow.type_id == (kind.id if kind else None)
-        rows = t.ContextRow.select().where(of_kind).order_by(t.ContextRow.id.desc())
-        return [run_record(row, tells=self._tells_of_runs) for row in rows]
+    def runs(self, *, newest: int | None = None, purpose: str | None = None) -> list[RunRecord]:
+        """Runs, newest first: all, or at most the newest so many, and of one purpose."""
+        return find_runs(tells=self._tells_of_runs, newest=newest, purpose=purpose)
 
+    @_in_store
+    def count_runs(self) -> int:
+        """How many runs the store has."""
+        return count_runs()
+
+    @_in_store
     def run(self, run_id: str) -> RunRecord:
         """The run whose id begins with this text; `latest` is the newest run of a whole pipeline.
 
         Raises:
             ConfigError: no run matches, or several do.
         """
-        runs = self.runs()
-        found = [run for run in runs if run_id and run.id.startswith(run_id)]
-        rule = f"{len(found)} runs begin with {run_id!r}" if found else f"there is no run {run_id!r}" + _near(run_id, runs)
-        if run_id == "latest":
-            found = [run for run in runs if run.purpose == PIPELINE][:1]
-            rule = f"no pipeline has run here, only `{runs[0].purpose}`" if runs else "no pipeline has run here"
-        if len(found) != 1:
-            raise ConfigError(rule, hint="`kerasvision runs list` shows all runs with their ids")
-        return found[0]
+        return find_run(run_id, tells=self._tells_of_runs)
 
     @_in_store
     def executions(self, run: RunRecord) -> list[ExecutionRecord]:
@@ -414,12 +409,6 @@ def _removed(found: Mapping[str, ArtifactRecord]) -> list[str]:
     still = t.ArtifactRow.select(t.ArtifactRow.id).where(t.ArtifactRow.id.in_(numbers), t.ArtifactRow.state == t.LIVE)
     there = {row.id for row in still}
     return [key for key, artifact in found.items() if artifact.state == t.LIVE and artifact.id not in there]
-
-
-def _near(run_id: str, runs: Sequence[RunRecord]) -> str:
-    """The end of a message: up to three runs with similar ids; "" if there are none."""
-    near = get_close_matches(run_id, [run.id for run in runs], n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def _fingerprint(row: t.ExecutionRow) -> Parts:

@@ -4,7 +4,7 @@
     python tests/benchmarks/large_store.py --runs 1000
 
 Ten small stages run once. Their rows are then copied: each copy is a run whose stages all executed, with artifacts of its
-own that have no folders. Each question is asked five times in this process, `list` once. Printed are the medians of the
+own that have no folders. Each question is asked five times in this process, `list all` once. Printed are the medians of the
 seconds of processor time.
 """
 
@@ -16,10 +16,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from kerasvision.cli.runs import NEWEST
 from kerasvision.pipeline.artifacts import Model, Out
 from kerasvision.pipeline.garbage import Keep, find_garbage
 from kerasvision.pipeline.graph import Pipeline
-from kerasvision.pipeline.history import lineage, list_runs, why
+from kerasvision.pipeline.history import count_runs, lineage, list_runs, show_run, why
 from kerasvision.pipeline.local import plan, run
 from kerasvision.pipeline.store import opened
 
@@ -109,11 +110,13 @@ def main() -> None:
             "why": lambda: why("stage5", pipeline="chain", root=root),
             "lineage": lambda: lineage(newest, root=root),
             "gc": garbage,
-            "list": lambda: list_runs(root),
+            "list": lambda: (list_runs(root, newest=NEWEST), count_runs(root)),
+            "show": lambda: show_run(newest, root=root),
+            "list all": lambda: list_runs(root),
         }
         for name, ask in questions.items():
             seconds = []
-            for _ in range(1 if name == "list" else 5):
+            for _ in range(1 if name == "list all" else 5):
                 began = time.process_time()
                 ask()
                 seconds.append(time.process_time() - began)

@@ -106,6 +106,50 @@ def test_an_empty_root_lists_nothing(tmp_path):
     assert runs("list", "--json", "--root", tmp_path) == ""
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A root with 45 runs, r-01 to r-45, the newest of them for `data show`."""
+    from kerasvision.pipeline.records import RunRecord
+    from kerasvision.pipeline.store import opened
+    from kerasvision.pipeline.tables import COMPLETE
+
+    folder = tmp_path_factory.mktemp("many")
+    with opened(folder / "runs") as store:
+        for number in range(1, 46):
+            record = RunRecord(f"r-{number:02d}", "digits", 0, "data show" if number == 45 else "run")
+            store.start_run(record)
+            store.end_run(record, COMPLETE)
+    return folder
+
+
+def test_list_shows_the_newest_forty_runs_and_says_how_many_there_are(many):
+    _, *lines, last = runs("list", "--root", many).splitlines()
+    assert [line.split()[0] for line in lines] == [f"r-{number:02d}" for number in range(45, 5, -1)]
+    assert last == "the newest 40 of 45 runs; --newest N or --all lists more"
+
+
+def test_list_shows_as_many_runs_as_asked(many):
+    assert runs("list", "--newest", 2, "--root", many).splitlines()[-1].startswith("the newest 2 of 45 runs")
+    assert len(runs("list", "--all", "--root", many).splitlines()) == 1 + 45
+
+
+def test_the_number_of_other_runs_is_not_among_the_lines_of_json(many):
+    done = CliRunner().invoke(app, ["runs", "list", "--json", "--root", str(many)])
+    assert [json.loads(line)["run"] for line in done.stdout.splitlines()][:2] == ["r-45", "r-44"]
+    assert done.stderr == "the newest 40 of 45 runs; --newest N or --all lists more\n"
+
+
+def test_the_newest_run_is_found_without_reading_the_others(many):
+    from kerasvision.pipeline.store import opened
+
+    asked = []
+    with opened(many / "runs", read_only=True) as store:
+        store.database.connection().set_trace_callback(asked.append)
+        assert store.run("latest").id == "r-44"
+        assert len([text for text in asked if "ContextProperty" in text]) == 2  # which run, and what is known about it
+        assert [run.id for run in store.runs(newest=2)] == ["r-45", "r-44"]
+
+
 def test_show_says_how_long_the_run_took(root):
     assert re.search(r": failed after \d+\.\d s$", runs("show", "--root", root).splitlines()[0])
 
