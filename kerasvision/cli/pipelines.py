@@ -12,6 +12,7 @@ from kerasvision.cli.options import Force, Overrides, PipelineFile, Root
 from kerasvision.cli.report import tell_report
 from kerasvision.cli.stage_lines import stage_lines
 from kerasvision.cli.tables import print_whole, table_of
+from kerasvision.config.listing import printable
 from kerasvision.shortened import first_lines
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ MOST_REASONS = 8
 
 
 def _print_result(result: "RunResult", root: Path, seconds: float) -> None:
+    from kerasvision.pipeline.left_out import left_out
+
     table = table_of("stage", "", "seconds", "where to look", right=("seconds",))
     for done in result.stages:
         fronts = "\n".join(escape(os.path.relpath(record.open().front, root)) for record in done.outputs.values())
@@ -127,6 +130,8 @@ def _print_result(result: "RunResult", root: Path, seconds: float) -> None:
     print_whole(table)
     executed = sum(not done.reused for done in result.stages)
     typer.echo(f"run {result.id}: {executed} of {len(result.stages)} stages executed, {seconds:.1f} s")
+    for sentence in left_out(record for done in result.stages for record in done.outputs.values()):
+        typer.echo(f"note: {printable(sentence)}")
     tell_report(result, root)
     _name_next(result, root)
 

@@ -100,6 +100,8 @@ def ingest(
     table.to_parquet(manifest, index=False)
     new = next_span(table, previous=previous, splits=splits)
     new.save(span)
+    if unmatched:
+        say(f"no image matches these entries of {policy.quarantine_file}: {shortened(unmatched, most=MOST_NAMED)}")
     if without := scanned.classes_without_objects:
         named = shortened(without, most=MOST_NAMED)
         say(f"{len(without)} of {len(scanned.listed_classes)} classes that the source lists have no object: {named}")
