@@ -52,8 +52,8 @@ def run(
         listener=stage_lines(),
         workers=workers,
     )
-    _print_result(result, root, time.monotonic() - began)
-    _refuse_unblessed(result, pipeline_file)
+    print_result(result, root, time.monotonic() - began)
+    refuse_unblessed(result, pipeline_file)
 
 
 def stage(
@@ -88,8 +88,8 @@ def push(
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
     pipeline = pipeline if reason is None else overruled(pipeline, reason=reason)
     result = run_pipeline(pipeline, root=root, only=push_node(pipeline).name, listener=stage_lines())
-    _print_result(result, root, time.monotonic() - began)
-    _refuse_unblessed(result, pipeline_file)
+    print_result(result, root, time.monotonic() - began)
+    refuse_unblessed(result, pipeline_file)
 
 
 def plan(
@@ -120,7 +120,7 @@ def compile_(pipeline_file: PipelineFile, overrides: Overrides = []) -> None:  #
 MOST_REASONS = 8
 
 
-def _print_result(result: "RunResult", root: Path, seconds: float) -> None:
+def print_result(result: "RunResult", root: Path, seconds: float) -> None:
     from kerasvision.pipeline.left_out import left_out
 
     table = table_of("stage", "", "seconds", "where to look", right=("seconds",))
@@ -145,7 +145,7 @@ def _name_next(result: "RunResult", root: Path) -> None:
                 typer.echo(f"next: kerasvision predict {model} IMAGE, or kerasvision serve {model}")
 
 
-def _refuse_unblessed(result: "RunResult", pipeline_file: Path) -> None:
+def refuse_unblessed(result: "RunResult", pipeline_file: Path) -> None:
     """Exit code 4 if a model was judged and not blessed; only a message if it was pushed with --force."""
     from kerasvision.errors import NotBlessedError
 

@@ -1,4 +1,4 @@
-"""`runs list|show|compare|disk|gc|lineage|why`: shows earlier runs, and removes what nothing needs."""
+"""`runs list|show|compare|resume|disk|gc|lineage|why`: shows and continues earlier runs, and removes what nothing needs."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from kerasvision.cli import compare, runs_space
+from kerasvision.cli import compare, runs_resume, runs_space
 from kerasvision.cli.options import Root, RunId
 from kerasvision.cli.run_cells import clock_time, duration, heading_cells, run_data, side_purpose, state
 from kerasvision.cli.tables import print_whole, table_of
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from kerasvision.pipeline.history import Ancestry
     from kerasvision.pipeline.records import ArtifactRecord, RunRecord
 
-app = typer.Typer(help="Show earlier runs, and what they take on the disk.", no_args_is_help=True)
+app = typer.Typer(help="Show and continue earlier runs, and show what they take on the disk.", no_args_is_help=True)
 app.command("compare")(compare.compare)
+app.command("resume")(runs_resume.resume)
 app.command("disk")(runs_space.disk)
 app.command("gc")(runs_space.gc)
 # How many runs `list` shows: about a screen.

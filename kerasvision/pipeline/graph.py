@@ -14,9 +14,10 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from kerasvision import lookup
 from kerasvision.config.base import Config
@@ -161,9 +162,19 @@ def preparation_of(node: Node) -> Callable[[], None] | None:
 _PREPARED = "__kerasvision_prepared_by__"
 
 
+@dataclass(frozen=True)
+class PipelineFile:
+    """The file from which a pipeline was loaded, and its settings with all overrides as plain data."""
+
+    file: Path
+    experiment: Mapping[str, Any]
+
+
 @dataclass
 class Pipeline:
     """Stages in the order in which they were added. They can run in this order.
+
+    `origin` is the file that it was loaded from; None if a program made it, or changed it since.
 
     >>> from kerasvision.pipeline.graph import Pipeline
     >>> pipeline = Pipeline("demo")
@@ -175,6 +186,7 @@ class Pipeline:
 
     name: str
     nodes: dict[str, Node] = field(default_factory=dict)
+    origin: PipelineFile | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.name)

@@ -24,6 +24,7 @@ from kerasvision.pipeline.launcher import (
 )
 from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.records import PIPELINE, RunRecord
+from kerasvision.pipeline.request import request_of
 from kerasvision.pipeline.resolving import NEVER_FINISHED, Outputs, resolve_inputs, reusable, why_not_reusable
 from kerasvision.pipeline.store import Store, opened
 from kerasvision.pipeline.tables import COMPLETE
@@ -107,13 +108,14 @@ def run(
         raise ConfigError("workers must be at least 1", received=workers)
     check_pipeline(pipeline)
     chosen = selected(pipeline, start=start, until=until, only=only)
+    asked = request_of(pipeline, start=start, until=until, only=only, force=force, workers=workers)
     workers_stages = frozenset(name for name in chosen if _is_worker(shared_by(pipeline.nodes[name])))
     # If nothing has run yet, at least one stage will execute.
     will_execute = force or not (Path(root) / RUNS_FOLDER).exists()
     with opened(Path(root) / RUNS_FOLDER) as store:
         record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000, purpose)
         context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
-        with _registered(record, store):
+        with _registered(record, store, asked.to_text() if asked else ""):
             if (count := _useful_workers(pipeline, chosen, workers)) > 1:
                 results = _launched_side_by_side(
                     pipeline, chosen, context, listener, force=force, count=count, will_execute=will_execute
@@ -182,9 +184,9 @@ def _launched(
 
 
 @contextmanager
-def _registered(run: RunRecord, store: Store) -> Iterator[None]:
+def _registered(run: RunRecord, store: Store, request: str) -> Iterator[None]:
     """Within this context the run is listed as running; afterwards, with its outcome."""
-    store.start_run(run)
+    store.start_run(run, request)
     try:
         yield
     except BaseException as error:

@@ -43,6 +43,16 @@ def count_runs() -> int:
     return int(count)
 
 
+def run_request(run: RunRecord) -> str:
+    """What was asked of a run; "" if that was not recorded. The store must have properties of runs."""
+    query = _RUNS.format(
+        what="(SELECT string_value FROM ContextProperty WHERE context_id = Context.id AND name = 'request')"
+    )
+    name = f"{run.pipeline}/{run.id}"
+    found = t.ContextRow._meta.database.execute_sql(f"{query} AND Context.name = ?", (t.CONTEXT_TYPE, name)).fetchone()
+    return str(found[0]) if found and found[0] else ""
+
+
 def find_run(run_id: str, *, tells: bool) -> RunRecord:
     """The run whose id begins with this text; `latest` is the newest run of a whole pipeline.
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from kerasvision import lookup
 from kerasvision.config.experiment import Experiment
@@ -9,7 +11,7 @@ from kerasvision.config.loading import experiment_of, load_pipeline_module, run_
 from kerasvision.config.stages import fold_settings, stage_settings
 from kerasvision.errors import GraphError
 from kerasvision.models.least_side import check_least_side
-from kerasvision.pipeline.graph import Channel, Input, LatestBlessed, Node, Pipeline, Previous
+from kerasvision.pipeline.graph import Channel, Input, LatestBlessed, Node, Pipeline, PipelineFile, Previous
 
 
 def standard_pipeline(experiment: Experiment) -> Pipeline:
@@ -132,14 +134,35 @@ def load_pipeline(path: Path | str, *, overrides: Sequence[str] = ()) -> Pipelin
         GraphError: the stages do not fit together, or leave out the final training that the experiment requires.
     """
     module = load_pipeline_module(path)
-    experiment = experiment_of(module, overrides=overrides)
+    return _pipeline_of(module, Path(path), experiment_of(module, overrides=overrides))
+
+
+def load_recorded(path: Path, experiment: Mapping[str, Any]) -> Pipeline:
+    """The pipeline of a file with other settings than the file has now: those that an earlier run had.
+
+    Args:
+        path: the file. Its `pipeline` function and the classes that it defines are used, its `EXPERIMENT` is not.
+        experiment: plain data, from `Experiment.to_data`.
+
+    Raises:
+        ConfigError: the file does not run, or this version of kerasvision does not accept the settings.
+        GraphError: as `load_pipeline`.
+    """
+    module = load_pipeline_module(path)
+    return _pipeline_of(module, path, Experiment.parse(experiment))
+
+
+def _pipeline_of(module: ModuleType, path: Path, experiment: Experiment) -> Pipeline:
+    """The result of the file's `pipeline` function, or else the standard graph."""
     if not hasattr(module, "pipeline"):
-        return standard_pipeline(experiment)
-    with run_by_user(Path(path), "does not return a pipeline"):
-        pipeline = module.pipeline(experiment)
-    if not isinstance(pipeline, Pipeline):
-        raise GraphError(f"pipeline(experiment) in {path} must return a Pipeline", received=pipeline)
-    _check_final(experiment, pipeline)
+        pipeline = standard_pipeline(experiment)
+    else:
+        with run_by_user(path, "does not return a pipeline"):
+            pipeline = module.pipeline(experiment)
+        if not isinstance(pipeline, Pipeline):
+            raise GraphError(f"pipeline(experiment) in {path} must return a Pipeline", received=pipeline)
+        _check_final(experiment, pipeline)
+    pipeline.origin = PipelineFile(path, experiment.to_data())
     return pipeline
 
 

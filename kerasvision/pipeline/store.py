@@ -25,7 +25,7 @@ from kerasvision.pipeline.processes import KILLED, this_process
 from kerasvision.pipeline.provenance import Provenance, read_provenance
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord, Properties, RunRecord
 from kerasvision.pipeline.rows import artifacts, execution_record, executions_in, seconds_since
-from kerasvision.pipeline.run_search import count_runs, find_run, find_runs
+from kerasvision.pipeline.run_search import count_runs, find_run, find_runs, run_request
 
 SCHEMA_VERSION = 1
 # A fingerprint as plain data.
@@ -191,10 +191,11 @@ class Store:
         return True
 
     @_in_store
-    def start_run(self, run: RunRecord) -> None:
-        """Registers a run, so that it is listed even if its first stage fails."""
+    def start_run(self, run: RunRecord, request: str = "") -> None:
+        """Registers a run, so that it is listed even if its first stage fails; `request` is what was asked of it."""
         self._contexts({"pipeline": run.pipeline})
         properties: Properties = {"purpose": run.purpose, "process": this_process().to_text(), "state": t.RUNNING}
+        properties |= {"request": request} if request else {}
         self._set_run_properties(run, properties)
 
     @_in_store
@@ -301,6 +302,11 @@ class Store:
             ConfigError: no run matches, or several do.
         """
         return find_run(run_id, tells=self._tells_of_runs)
+
+    @_in_store
+    def request(self, run: RunRecord) -> str:
+        """What was asked of a run, as `start_run` received it; "" if that was not recorded."""
+        return run_request(run) if self._tells_of_runs else ""
 
     @_in_store
     def executions(self, run: RunRecord) -> list[ExecutionRecord]:

@@ -116,7 +116,7 @@ class ExecutionProperty(_Property):
 
 
 class ContextProperty(_Property):
-    """Of a `pipeline_run`: purpose, process, state (with the values of an execution's state), seconds."""
+    """Of a `pipeline_run`: purpose, process, state (with the values of an execution's state), seconds, request."""
 
     context_id = pw.IntegerField()
 

@@ -70,7 +70,7 @@ FORCE = ("push", "toy.py", "--force", "--reason", "for the fair")
 
 
 def test_a_refusal_that_a_later_stage_passes_on_is_told_once():
-    from kerasvision.cli.pipelines import _refuse_unblessed
+    from kerasvision.cli.pipelines import refuse_unblessed
     from kerasvision.errors import NotBlessedError
     from kerasvision.pipeline.launcher import Result
     from kerasvision.pipeline.local import RunResult
@@ -86,7 +86,7 @@ def test_a_refusal_that_a_later_stage_passes_on_is_told_once():
         said("final_infra_validator", "InfraBlessing", "answers differ"),
     )
     with pytest.raises(NotBlessedError) as refused:
-        _refuse_unblessed(RunResult("20260101-120000-ab12", stages), Path("toy.py"))
+        refuse_unblessed(RunResult("20260101-120000-ab12", stages), Path("toy.py"))
     once = "evaluator says NOT_BLESSED: accuracy is too low; infra_validator says NOT_BLESSED: answers differ. `kerasvision"
     assert str(refused.value).startswith(once)
 

@@ -86,7 +86,7 @@ def test_the_end_of_a_run_prints_a_note_for_each(recorded, tmp_path, capsys, mon
     monkeypatch.setattr(pipelines, "tell_report", lambda *_: None)
     record = recorded(ExampleAnomalies, "anomalies.json", anomalies("warning"))
     stage = Result("example_validator", {"anomalies": record}, reused=True, seconds=0.0)
-    pipelines._print_result(RunResult("r", (stage,)), tmp_path, 0.5)
+    pipelines.print_result(RunResult("r", (stage,)), tmp_path, 0.5)
     *_, run, note = capsys.readouterr().out.splitlines()
     assert run == "run r: 0 of 1 stages executed, 0.5 s"
     assert note == "note: 1 warning about the images: code_warning"
