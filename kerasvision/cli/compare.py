@@ -11,9 +11,13 @@ from rich.markup import escape
 from kerasvision.cli.options import Root
 from kerasvision.cli.run_cells import duration, heading_cells, run_data
 from kerasvision.cli.tables import print_whole, table_of
+from kerasvision.shortened import and_more
 
 if TYPE_CHECKING:
     from kerasvision.pipeline.comparison import Comparison, StageDone
+
+# How many source files are shown.
+MOST_MODULES = 10
 
 
 def compare(
@@ -23,7 +27,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, with the scores of single classes too.")] = False,
     root: Root = Path(),
 ) -> None:
-    """Compare runs: the settings that differ, the scores with their intervals, and what each stage did.
+    """Compare runs: settings, versions, source files and images that differ, scores with intervals, and what each stage did.
 
     The runs may be of different pipelines.
     """
@@ -42,6 +46,8 @@ def compare(
         typer.echo("\nno setting differs")
     _print("settings that differ", "setting", compared.settings, compared, str)
     _print("versions that differ", "package", compared.versions, compared, str)
+    _print_code(compared)
+    _print("images that differ, compared with the first run", "", compared.data, compared, _count)
     interval = f", with {100 * compared.confidence:g} % intervals" if compared.confidence else ", with their intervals"
     for split, scores in compared.scores.items():
         of_all = {metric: row for metric, row in scores.items() if "[" not in metric}
@@ -64,6 +70,27 @@ def _print(
     print_whole(table)
 
 
+def _print_code(compared: "Comparison") -> None:
+    """Prints the modules that differ; after an update of kerasvision these are hundreds, of which the first are shown."""
+    shown = dict(list(compared.code.items())[:MOST_MODULES])
+    _print("source files that differ, by the beginnings of their hashes", "module", shown, compared, _beginning)
+    if more := and_more(len(compared.code), most=MOST_MODULES):
+        typer.echo(f" {more}")
+
+
+def _beginning(digest: str) -> str:
+    """The first digits of a digest such as `syntax:2f9c...`; of one with a text, those of the text, which differ as well.
+
+    >>> _beginning("syntax:" + "2f" * 32), _beginning(f"syntax:{'2f' * 32} text:{'9c' * 32}")
+    ('2f2f2f2f', '9c9c9c9c')
+    """
+    return digest.rpartition(":")[2][:8]
+
+
+def _count(value: str | int) -> str:
+    return f"{value:,}" if isinstance(value, int) else value
+
+
 def _score(score: Mapping[str, float]) -> str:
     ends = f"  [{score['low']:.4f}, {score['high']:.4f}]" if "low" in score else ""
     return f"{score['score']:.4f}{ends}"
@@ -80,6 +107,8 @@ def _data(compared: "Comparison") -> dict[str, Any]:
         "remarks": compared.remarks,
         "settings": compared.settings,
         "versions": compared.versions,
+        "code": compared.code,
+        "data": compared.data,
         "confidence": compared.confidence,
         "scores": compared.scores,
         "stages": {

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from kerasvision.errors import ConfigError
+from kerasvision.pipeline.data_differences import data_differences
 from kerasvision.pipeline.headline import EVALUATION, headline, made
 from kerasvision.pipeline.lineage import maker
 from kerasvision.pipeline.local import RUNS_FOLDER
-from kerasvision.pipeline.records import ExecutionRecord, RunRecord
+from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
 from kerasvision.pipeline.store import Parts, Store, opened
 from kerasvision.shortened import shortened
 
@@ -39,6 +40,8 @@ class Comparison:
         remarks: what a person must know to compare them, a sentence each.
         settings: path of a setting that differs -> values. If two stages use different values, the stage comes before it.
         versions: name of a package whose version differs -> versions.
+        code: name of a module whose source differs -> digests, as in a fingerprint.
+        data: what differs between the examples, see `data_differences`.
         scores: split -> metric -> `score` and, if it has an interval, `low` and `high`.
         confidence: of the intervals, in (0, 1); None if the runs differ in it or have no scores.
         stages: stage -> `StageDone`.
@@ -49,6 +52,8 @@ class Comparison:
     remarks: tuple[str, ...] = ()
     settings: Rows = field(default_factory=dict)
     versions: Rows = field(default_factory=dict)
+    code: Rows = field(default_factory=dict)
+    data: Rows = field(default_factory=dict)
     scores: Mapping[str, Rows] = field(default_factory=dict)
     confidence: float | None = None
     stages: Rows = field(default_factory=dict)
@@ -91,6 +96,8 @@ def compare_runs(run_ids: Sequence[str], *, root: Path | str = ".") -> Compariso
         remarks=tuple(_remarks(facts)),
         settings=_differing(_merged(facts, "settings")),
         versions=_differing(_merged(facts, "versions")),
+        code=_differing(_merged(facts, "code")),
+        data=dict(data_differences(_examples(facts))),
         scores=_scores(facts),
         confidence=confidences.pop() if len(confidences) == 1 else None,
         stages=_stages(facts),
@@ -189,15 +196,20 @@ def _scores(facts: Sequence[_Facts]) -> dict[str, Rows]:
     return dict(sorted(found.items(), key=lambda item: item[0] not in main))
 
 
+def _examples(facts: Sequence[_Facts]) -> dict[str, ArtifactRecord]:
+    """Run id -> its examples, for the runs that have some. With folds, these are those of the standard stages."""
+    found = {one.run.id: next(made(one.executions, EXAMPLES), None) for one in facts}
+    return {run: record for run, record in found.items() if record is not None}
+
+
 def _remarks(facts: Sequence[_Facts]) -> Iterator[str]:
     pipelines = list(dict.fromkeys(one.run.pipeline for one in facts))
     if len(pipelines) > 1:
         yield f"the runs are of different pipelines: {', '.join(pipelines)}"
-    if len({artifact.digest for one in facts for artifact in list(made(one.executions, EXAMPLES))[:1]}) > 1:
+    if len({record.digest for record in _examples(facts).values()}) > 1:
         yield "the runs have different examples, so their scores are not those of the same images"
-    for what, part in (("files that the stages read", "files"), ("source code", "code")):
-        if names := _differing(_merged(facts, part)):
-            yield f"the {what} differ{'s' * (part == 'code')}: {shortened(names, most=MOST_NAMES)}"
+    if names := _differing(_merged(facts, "files")):
+        yield f"the files that the stages read differ: {shortened(names, most=MOST_NAMES)}"
     for one in facts:
         if not one.scores and any(made(one.executions, EVALUATION)):
             yield f"the scores of {one.run.id} cannot be shown: scores.json is gone or damaged"

@@ -228,9 +228,30 @@ def test_other_images_another_pipeline_and_tuned_values_are_said(judged, tmp_pat
         "the runs have different examples, so their scores are not those of the same images",
         "the files that the stages read differ: images.txt",
     ]
+    assert list(data["data"]) == ["content"]  # the images are lines of a text here
     # The tuner chose 7 epochs for one stage; the other has those of the file.
     assert data["settings"] == {"train: epochs": {plain: 3, tuned: 7}}
     assert "the runs are of different pipelines: judged, other\n" in compare(tmp_path, plain, tuned)
+
+
+def test_source_files_that_differ_are_listed_with_their_hashes(tmp_path, monkeypatch):
+    def pipeline(product):
+        """The toy pipeline in a module of its own, whose training computes something else."""
+        name = "edited_stages"
+        file.write_text(FILE.with_name("toy.py").read_text().replace("* settings.factor", product))
+        spec = importlib.util.spec_from_file_location(name, file)
+        monkeypatch.setitem(sys.modules, name, importlib.util.module_from_spec(spec))
+        spec.loader.exec_module(sys.modules[name])
+        return sys.modules[name].pipeline(tmp_path / "number.txt")
+
+    file = tmp_path / "edited_stages.py"
+    (tmp_path / "number.txt").write_text("7")
+    one, two = (run(pipeline(product), root=tmp_path).id for product in ("* settings.factor", "+ settings.factor"))
+    (row,) = json.loads(compare(tmp_path, "--json", one, two))["code"].items()
+    assert (row[0], list(row[1])) == ("edited_stages", [one, two])
+    before, after = (digest.removeprefix("syntax:")[:8] for digest in row[1].values())
+    assert before != after
+    assert f" edited_stages  {before}               {after} " in compare(tmp_path, one, two)
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda file: file.write_text("{")], ids=["gone", "damaged"])
