@@ -34,8 +34,8 @@ from kerasvision.data.tensors import Tensors
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.models.pretrained import options_with
+from kerasvision.ops.folding import inference
 from kerasvision.progress import bar
-from kerasvision.training.folding import inference
 
 # The frozen part takes at least this many images at a time: with fewer, each takes more processor time.
 LEAST_ROWS = 32

@@ -4,7 +4,6 @@ Weights, losses, sums of gradients and the optimizer are always float32 (Micikev
 https://arxiv.org/abs/1710.03740).
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +14,11 @@ import keras
 import tensorflow as tf
 
 from kerasvision.errors import ConfigError
+from kerasvision.ops.processor import BFLOAT16_FLAGS, fast_bfloat16
 from kerasvision.progress import say
 
 Wanted = Literal["float32", "bfloat16", "float16", "auto"]
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-# Instructions that multiply bfloat16, by their names in /proc/cpuinfo.
-FAST_FLAGS = ("amx_bf16", "avx512_bf16")
 # NVIDIA's first compute capability with units for the type: Ampere for bfloat16, Volta for float16.
 BFLOAT16_CAPABILITY, FLOAT16_CAPABILITY = (8, 0), (7, 0)
 
@@ -31,7 +29,7 @@ class Hardware:
 
     Attributes:
         gpus: the compute capability of each GPU that TensorFlow can use; (0, 0) if it is unknown.
-        flags: those of `FAST_FLAGS` that the processor has.
+        flags: those of `BFLOAT16_FLAGS` that the processor has.
     """
 
     gpus: tuple[tuple[int, int], ...] = ()
@@ -41,10 +39,9 @@ class Hardware:
     def here(cls, cpuinfo: Path = Path("/proc/cpuinfo")) -> "Hardware":
         """This machine's hardware. Without the file, as on macOS, the processor has no flags."""
         details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
-        words = re.findall(r"\w+", cpuinfo.read_text()) if cpuinfo.exists() else []
         return cls(
             gpus=tuple(tuple(detail.get("compute_capability", (0, 0))) for detail in details),
-            flags=frozenset(words) & frozenset(FAST_FLAGS),
+            flags=frozenset(fast_bfloat16(cpuinfo)),
         )
 
 
@@ -84,10 +81,10 @@ def choose(precision: Wanted, hardware: Hardware | None = None) -> Precision:
     hardware = hardware or Hardware.here()
     if hardware.gpus:
         return _for_gpus(min(hardware.gpus))
-    fast = [flag for flag in FAST_FLAGS if flag in hardware.flags]
+    fast = [flag for flag in BFLOAT16_FLAGS if flag in hardware.flags]
     if fast:
         return Precision("mixed_bfloat16", f"bfloat16, which this processor multiplies fast ({', '.join(fast)})")
-    return Precision("float32", f"float32: this processor has none of {', '.join(FAST_FLAGS)}")
+    return Precision("float32", f"float32: this processor has none of {', '.join(BFLOAT16_FLAGS)}")
 
 
 def chosen_policy(precision: Wanted) -> str:

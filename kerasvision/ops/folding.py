@@ -10,7 +10,7 @@ TensorFlow then computes the convolution, the sum and a ReLU in one kernel.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import MethodType
@@ -43,7 +43,7 @@ def inference(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     14.0
     """
     image = network.inputs[0]
-    with _folded(network):
+    with folded(network):
         traced = tf.function(partial(network, training=False))
         called: Callable[[tf.Tensor], tf.Tensor] = traced.get_concrete_function(
             tf.TensorSpec((None, *image.shape[1:]), image.dtype)
@@ -52,25 +52,42 @@ def inference(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 @contextmanager
-def _folded(network: keras.Model) -> Iterator[None]:
+def folded(network: keras.Model) -> Iterator[None]:
     """Within it, calls of the network in inference mode use the folded weights and skip the folded normalisations."""
-    pairs = _pairs(network)
+    calls: dict[keras.Layer, Callable[..., tf.Tensor]] = {}
+    for convolution, norm in folded_pairs(network):
+        kernel, bias = (tf.constant(part, convolution.compute_dtype) for part in folded_weights(convolution, norm))
+        calls[convolution] = partial(convolved, kernel=kernel, bias=bias)
+        calls[norm] = unchanged
+    with called_as(calls):
+        yield
+
+
+@contextmanager
+def called_as(calls: Mapping[keras.Layer, Callable[..., Any]]) -> Iterator[None]:
+    """Within it, each of these layers computes a function of itself and its inputs.
+
+    >>> layer = keras.layers.ReLU()
+    >>> with called_as({layer: lambda layer, inputs: inputs * 2}):
+    ...     layer(tf.constant(-1.0)).numpy().item()
+    -2.0
+    >>> layer(tf.constant(-1.0)).numpy().item()
+    0.0
+    """
     # A layer may have a `call` of its own, as that of `kerasvision.ops.normalization.fused`.
-    own = [(layer, vars(layer).get("call")) for pair in pairs for layer in pair]
+    own = {layer: vars(layer).get("call") for layer in calls}
     try:
-        for convolution, norm in pairs:
-            kernel, bias = (tf.constant(part, convolution.compute_dtype) for part in _folded_weights(convolution, norm))
-            convolution.call = MethodType(partial(_convolved, kernel=kernel, bias=bias), convolution)
-            norm.call = MethodType(_unchanged, norm)
+        for layer, function in calls.items():
+            layer.call = MethodType(function, layer)
         yield
     finally:
-        for layer, call in own:
-            del layer.call
+        for layer, call in own.items():
+            vars(layer).pop("call", None)
             if call is not None:
                 layer.call = call
 
 
-def _folded_weights(convolution: keras.Layer, norm: layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
+def folded_weights(convolution: keras.Layer, norm: layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
     """Kernel and bias with which the convolution alone gives the output of both.
 
     Returns:
@@ -86,7 +103,7 @@ def _folded_weights(convolution: keras.Layer, norm: layers.BatchNormalization) -
     return kernel * scale.reshape(outputs), scale * (sum(biases) - mean) + beta
 
 
-def _pairs(network: keras.Model) -> list[tuple[keras.Layer, layers.BatchNormalization]]:
+def folded_pairs(network: keras.Model) -> list[tuple[keras.Layer, layers.BatchNormalization]]:
     """Each convolution whose map only a batch normalisation reads, with that normalisation."""
     nodes = [node for operation in network.operations for node in operation._inbound_nodes]
     readers = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
@@ -114,13 +131,14 @@ def _can_fold(convolution: keras.Operation, norm: layers.BatchNormalization) -> 
     )
 
 
-def _convolved(layer: keras.Layer, inputs: tf.Tensor, *, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """The layer's output with another kernel and another bias."""
+def convolved(layer: keras.Layer, inputs: tf.Tensor, *, kernel: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
+    """The layer's convolution with another kernel and another bias, without its activation."""
     settings = {name: getattr(layer, name) for name in ("strides", "padding", "dilation_rate", "data_format")}
     convolve = keras.ops.depthwise_conv if isinstance(layer, layers.DepthwiseConv2D) else keras.ops.conv
-    return tf.nn.bias_add(convolve(inputs, kernel, **settings), bias)
+    found = convolve(inputs, kernel, **settings)
+    return found if bias is None else tf.nn.bias_add(found, bias)
 
 
-def _unchanged(layer: keras.Layer, inputs: tf.Tensor, training: bool = False, mask: Any = None) -> tf.Tensor:
+def unchanged(layer: keras.Layer, inputs: tf.Tensor, training: bool = False, mask: Any = None) -> tf.Tensor:
     """The inputs of a normalisation that is folded."""
     return inputs

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from kerasvision.ops.folding import inference
 from kerasvision.ops.normalization import fused
 from kerasvision.training.devices.precision import building_in
-from kerasvision.training.folding import inference
 
 IMAGES = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype("float32")
 
