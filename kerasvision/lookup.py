@@ -327,6 +327,8 @@ COMPONENTS = Table(
         "litert": "kerasvision.config.export:LiteRt",
         "litert_int8": "kerasvision.config.export:LiteRtInt8",
         "onnx": "kerasvision.config.export:Onnx",
+        "openvino": "kerasvision.config.export:OpenVino",
+        "openvino_bfloat16": "kerasvision.config.export:OpenVinoBfloat16",
         "at_least": "kerasvision.config.gate:AtLeast",
         "at_most": "kerasvision.config.gate:AtMost",
         "no_worse": "kerasvision.config.gate:NoWorse",
@@ -344,6 +346,15 @@ PRESENTATIONS = Table(
         "pixel_classes": "kerasvision.tasks.segmentation.presentation:PixelClasses",
         "chosen_tags": "kerasvision.tasks.multi_label.presentation:ChosenTags",
         "restored_image": "kerasvision.tasks.reconstruction.presentation:RestoredImage",
+    },
+)
+
+# What computes the network of a served model in place of TensorFlow; the names are those of the export formats.
+ENGINES = Table(
+    "engine",
+    {
+        "openvino": "kerasvision.served.openvino:in_float32",
+        "openvino_bfloat16": "kerasvision.served.openvino:in_bfloat16",
     },
 )
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from kerasvision.extras import extra_of, missing
+from kerasvision.lookup import ENGINES
 
 
 def serve(
@@ -20,6 +21,14 @@ def serve(
     max_body_mib: Annotated[float, typer.Option(min=0.001, max=256, help="Largest body of a request, in MiB.")] = 16.0,
     max_megapixels: Annotated[float, typer.Option(min=0.001, max=100_000, help="Largest image, in megapixels.")] = 50.0,
     max_instances: Annotated[int, typer.Option(min=1, max=4096, help="Most instances in a request.")] = 1024,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            metavar="NAME",
+            help=f"Computes the network: {' or '.join(ENGINES)}, if the model was exported for it. Default: TensorFlow.",
+        ),
+    ] = None,
 ) -> None:
     """Serve a saved model with TensorFlow Serving's REST protocol and a page to try it. New versions load automatically."""
     try:
@@ -30,6 +39,8 @@ def serve(
         if extra_of(package) is None:
             raise
         raise missing("`kerasvision serve`", [package]) from error
+    if engine is not None:
+        ENGINES.path(engine)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("kerasvision").setLevel(logging.INFO)
     limits = Limits(
@@ -40,4 +51,6 @@ def serve(
         max_delay_seconds=max_delay_ms / 1000,
     )
     ready = f"serving {saved_model} at"
-    serve_versions(saved_model, host=host, port=port, limits=limits, ready=lambda url: typer.echo(f"{ready} {url}"))
+    serve_versions(
+        saved_model, host=host, port=port, limits=limits, engine=engine, ready=lambda url: typer.echo(f"{ready} {url}")
+    )

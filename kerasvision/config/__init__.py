@@ -39,7 +39,7 @@ from kerasvision.config.coco import Coco
 from kerasvision.config.detection import Detection
 from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, Transform
-from kerasvision.config.export import Export, Format, LiteRt, LiteRtInt8, Onnx
+from kerasvision.config.export import Export, Format, LiteRt, LiteRtInt8, Onnx, OpenVino, OpenVinoBfloat16
 from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
 from kerasvision.config.generation import Generation
 from kerasvision.config.inference import Predict
@@ -67,7 +67,8 @@ __all__ = [
     "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Generation", "Grayscale", "Greedy", "Idx", "ImageFolder",
     "Ingest", "Int", "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform",
     "Masks", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse", "OneCycle",
-    "Onnx", "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict", "RandAugment", "RandomCrop", "RandomErasing",
+    "Onnx", "OpenVino", "OpenVinoBfloat16", "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict", "RandAugment",
+    "RandomCrop", "RandomErasing",
     "RandomFlip", "RandomResizedCrop", "Reconstruction", "Regression", "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter",
     "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step",
     "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "VisibleObjects", "Voc",

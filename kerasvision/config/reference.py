@@ -121,7 +121,7 @@ def find(path: str = "") -> Found:
     >>> find("training.optimizer.adam.learning_rate").setting.default
     '0.001'
     >>> [group.name for group in find("export.formats").groups]
-    ['litert', 'litert_int8', 'onnx']
+    ['litert', 'litert_int8', 'onnx', 'openvino', 'openvino_bfloat16']
     >>> [setting.path for setting in find("model.options").alike], len(find("training.optimizer.learning_rate").alike)
     ([], 7)
     >>> find("epochs")

@@ -216,7 +216,8 @@ class SavedModel(Artifact):
     ```
     Format-Serving/              a SavedModel from image bytes to answers, loads with TensorFlow alone
     Format-LiteRT/               model.tflite, model_int8.tflite, if requested
-    Format-ONNX/                 model.onnx, if requested; a user's own formats have similar folders
+    Format-ONNX/                 model.onnx, if requested
+    Format-OpenVINO/             model.xml, model_bfloat16.xml, if requested; a user's own formats have similar folders
     export.json                  the signatures, temperature, decisions and views; how close the other formats' answers are
     ```
     """

@@ -7,6 +7,7 @@ from typing import Protocol
 import tensorflow as tf
 
 from kerasvision.errors import ExportError
+from kerasvision.served.engine import through
 from kerasvision.served.signatures import BYTES_INPUT, TENSOR_INPUT, TENSOR_SIGNATURE
 from kerasvision.served.versions import check_whole
 
@@ -34,16 +35,20 @@ class ServedModel:
 
     Args:
         folder: the folder of `saved_model.pb`.
+        engine: a name in `kerasvision.lookup.ENGINES`: what computes the network for the signatures that take images and
+            pixels; None: TensorFlow.
 
     Attributes:
         folder: the same.
         signatures: name -> function; there is at least one. They cannot be called after the model is deleted.
 
     Raises:
-        ExportError: it is incomplete, differs from what was pushed, is damaged, or has no signature.
+        ExportError: it is incomplete, differs from what was pushed, is damaged, has no signature, or no network for the
+            engine.
+        ConfigError: there is no such engine, or its package is missing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, engine: str | None = None) -> None:
         check_whole(folder)
         try:
             # Kept, because the signatures of a deleted model cannot be called.
@@ -57,6 +62,8 @@ class ServedModel:
                 f"{folder} has no signature to call",
                 hint="save it with signatures, as in tf.saved_model.save(module, folder, signatures={...})",
             )
+        if engine is not None:
+            self.signatures = {**self.signatures, **through(engine, saved_model=folder, loaded=self._loaded)}
         self.folder = folder
 
     @property

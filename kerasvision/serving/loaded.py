@@ -59,6 +59,7 @@ class ServedVersion:
     Args:
         folder: a SavedModel.
         version: its number.
+        engine: what computes the network, see `ServedModel`.
 
     Attributes:
         version: the same.
@@ -70,9 +71,9 @@ class ServedVersion:
         ExportError: it is incomplete, differs from what was pushed, is damaged, or has no signature.
     """
 
-    def __init__(self, folder: Path, *, version: int) -> None:
+    def __init__(self, folder: Path, *, version: int, engine: str | None = None) -> None:
         self.version = version
-        self._served = ServedModel(folder)
+        self._served = ServedModel(folder, engine=engine)
         self.signatures = {name: ServedSignature.of(name, made) for name, made in self._served.signatures.items()}
         self.signature_definitions = _definitions(folder)
         self.places = _places(read_answers(folder).get(PLACES, {}), self.signatures.get(BYTES_SIGNATURE))

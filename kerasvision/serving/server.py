@@ -22,7 +22,15 @@ from kerasvision.serving.versions import Versions
 log = logging.getLogger(__name__)
 
 
-def serve(folder: Path, *, host: str, port: int, limits: Limits, ready: Callable[[str], None] = lambda url: None) -> None:
+def serve(
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    limits: Limits,
+    engine: str | None = None,
+    ready: Callable[[str], None] = lambda url: None,
+) -> None:
     """Answers requests until SIGTERM or SIGINT; pending requests are answered before it ends.
 
     Args:
@@ -30,16 +38,17 @@ def serve(folder: Path, *, host: str, port: int, limits: Limits, ready: Callable
         host: the address to listen on; 127.0.0.1 can be reached from this machine only.
         port: 0 means any free port.
         limits: what to reject.
+        engine: what computes the network, a name in `kerasvision.lookup.ENGINES`; None: TensorFlow.
         ready: called with the address when the server can answer.
 
     Raises:
-        ConfigError: it cannot listen on that address, or there is no saved model.
-        ExportError: no version is complete and equal to what was pushed.
+        ConfigError: it cannot listen on that address, there is no saved model, or the package of the engine is missing.
+        ExportError: no version is complete and equal to what was pushed, or has a network for the engine.
     """
     listening = _listen(host, port)
     try:
         _raise_file_limit()
-        server, model = make_server(folder, limits=limits)
+        server, model = make_server(folder, limits=limits, engine=engine)
         # uvicorn raises the signal that stopped it again when it is done, but a requested stop is not a failure.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
@@ -71,10 +80,10 @@ def exposure(address: str) -> str:
     )
 
 
-def make_server(folder: Path, *, limits: Limits) -> tuple[Server, Versions]:
+def make_server(folder: Path, *, limits: Limits, engine: str | None = None) -> tuple[Server, Versions]:
     """A server that is ready to run, and the model that it serves."""
     measures = Measures()
-    versions = Versions(folder, limits=limits, measures=measures)
+    versions = Versions(folder, limits=limits, measures=measures, engine=engine)
     batcher = Batcher(limits, measures)
     application = Application(versions=versions, batcher=batcher, limits=limits, measures=measures)
 

@@ -28,6 +28,7 @@ class Versions:
         folder: `saved_models/<name>`, or one SavedModel, which is then the only one served.
         limits: how often to check, and the batch to warm up with.
         measures: what Prometheus reads.
+        engine: what computes the network, see `kerasvision.served.model.ServedModel`.
 
     Attributes:
         name: of the model: the folder's name.
@@ -39,8 +40,8 @@ class Versions:
         ExportError: no version of it can be served.
     """
 
-    def __init__(self, folder: Path, *, limits: Limits, measures: Measures) -> None:
-        self._limits, self._measures = limits, measures
+    def __init__(self, folder: Path, *, limits: Limits, measures: Measures, engine: str | None = None) -> None:
+        self._limits, self._measures, self._engine = limits, measures, engine
         self._refused: dict[int, Files] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="versions", daemon=True)
@@ -81,7 +82,7 @@ class Versions:
         return False
 
     def _only(self, folder: Path) -> ServedVersion:
-        model = ServedVersion(folder, version=int(folder.name) if is_version_name(folder.name) else 1)
+        model = ServedVersion(folder, version=int(folder.name) if is_version_name(folder.name) else 1, engine=self._engine)
         return self._warm(model)
 
     def _first(self) -> ServedVersion:
@@ -100,7 +101,7 @@ class Versions:
             return None
         self.loading = version
         try:
-            model = ServedVersion(folder, version=version)
+            model = ServedVersion(folder, version=version, engine=self._engine)
             if _files(folder) != files:
                 raise ExportError(f"{folder} was changed while it was loaded")
         except ExportError as error:

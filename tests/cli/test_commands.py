@@ -45,6 +45,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
         (["new", "mine", "--images", "/nowhere"], 3, "there is no folder /nowhere"),
         (["data", "scan", "/nowhere"], 2, "there is no pipeline file or folder /nowhere"),
         (["predict", "/nowhere", "x.png"], 2, "is not a saved model: there is no such folder"),
+        (["serve", "/nowhere", "--engine", "openvina"], 2, "no engine is named 'openvina'; did you mean 'openvino'?"),
         (["sample", "/nowhere"], 2, "give either --out, a picture of all images, or --folders"),
         (["sample", "/nowhere", "--out", "a.png"], 2, "is not a saved model: there is no such folder"),
         (

@@ -1,7 +1,7 @@
 """Writes everything that the exporter stage makes: the SavedModel, the other formats, and a record of both."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.config.export import SAVED_MODEL_FOLDER
+from kerasvision.config.export import SAVED_MODEL_FOLDER, Format
 from kerasvision.config.stages import ExporterSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
@@ -19,8 +19,11 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import ConfigError
 from kerasvision.export.writing.formats.writing import write_formats
+from kerasvision.export.writing.parts import AfterNetwork
 from kerasvision.export.writing.saved_model import export_saved_model
+from kerasvision.export.writing.shared_network import SharedNetwork
 from kerasvision.export.writing.viewed import over_views
+from kerasvision.lookup import ENGINES
 from kerasvision.models.saved import load_network
 from kerasvision.progress import say
 from kerasvision.tasks.base import Predictions, Task, Temperature, make_task
@@ -77,6 +80,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         known = _read_record(fitted).get("decisions") if fitted else None
         predict = task.predictor(answering, temperature=temperature)
         task = task.with_decisions(known) if known else _decided(task, predict, examples, seen)
+    shared, after_network = _for_engines(answering, task, seen, asked.formats, temperature=temperature)
     signatures = export_saved_model(
         network,
         task=task,
@@ -86,6 +90,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         max_pixels=asked.max_pixels,
         test_time=asked.test_time,
         category_ids=examples.category_ids,
+        after_network=after_network,
     )
     formats = {}
     if asked.formats:
@@ -100,6 +105,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
             examples=examples,
             saved_model=saved_model,
             folder=folder,
+            network=shared if after_network else None,
         )
     record = {
         "signatures": signatures,
@@ -109,6 +115,18 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         "formats": formats,
     }
     (folder / "export.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _for_engines(
+    network: keras.Model, task: Task, transform: ImageTransform, formats: Sequence[Format], *, temperature: float
+) -> tuple[SharedNetwork, AfterNetwork | None]:
+    """The network as one function, and what makes answers of its outputs; None if no format is an engine for it."""
+    shared = SharedNetwork(network, shape=transform.settings.image_shape)
+    engines = [one.kind for one in formats if one.kind in ENGINES]
+    after = shared.answers_of(task, temperature=temperature) if engines else None
+    if engines and after is None:
+        say(f"`kerasvision serve --engine` cannot run this model: {type(task).__name__} asks its network more than once")
+    return shared, after
 
 
 def _read_record(file: Path) -> dict[str, Any]:

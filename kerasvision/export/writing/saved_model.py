@@ -16,11 +16,12 @@ from kerasvision.config.evaluation import views_text
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.export.writing.graph import read_graph, signatures
-from kerasvision.export.writing.rows import decoded_rows
+from kerasvision.export.writing.parts import AfterNetwork, Parts, blanked, decoded_images, placed_answers
+from kerasvision.export.writing.shared_network import SharedNetwork
 from kerasvision.export.writing.viewed import over_views
 from kerasvision.export.writing.warmup import Filled, write_warmup_requests
-from kerasvision.ops.resize import Placement
 from kerasvision.served.answers import CATEGORY_IDS, write_answers
+from kerasvision.served.engine import IMAGES
 from kerasvision.served.signatures import (
     BYTES_INPUT,
     BYTES_SIGNATURE,
@@ -45,6 +46,7 @@ def export_saved_model(
     max_pixels: int = MAX_PIXELS,
     test_time: Sequence[str] = (),
     category_ids: Mapping[str, int] = MappingProxyType({}),
+    after_network: AfterNetwork | None = None,
 ) -> dict[str, object]:
     """Writes a SavedModel that loads with TensorFlow alone.
 
@@ -72,14 +74,17 @@ def export_saved_model(
         test_time: names of views; the answers of the first two signatures are means over the image and these views. With
             "ten_crop", `serve_tensor` takes the whole picture, H and W divided by `crop_fraction`.
         category_ids: label -> its number in the source's own files; only those of the task's classes are written.
+        after_network: what makes answers of the network's outputs, see `SharedNetwork.answers_of`. Then the SavedModel also
+            has its `parts`, between which another engine may compute the network.
 
     Returns:
         The content of `signatures.json`.
     """
     answering, seen = over_views(model, task=task, transform=transform, test_time=test_time)
-    predict = _named_outputs(task, task.predictor(answering, temperature=temperature))
-    further = task.extra_signatures(model, temperature=temperature)
     shape = seen.settings.image_shape
+    network = SharedNetwork(answering, shape=shape)
+    predict = _named_outputs(task, task.predictor(network, temperature=temperature))
+    further = task.extra_signatures(model, temperature=temperature)
 
     @partial(tf.function, autograph=False, input_signature=[tf.TensorSpec([None, *shape], tf.float32, name=TENSOR_INPUT)])
     def serve_tensor(image: tf.Tensor) -> Predictions:
@@ -90,8 +95,12 @@ def export_saved_model(
     served.weights = [variable.value for variable in model.variables]
     with _without_notices(), tempfile.TemporaryDirectory() as scratch:
         served.labels = tf.saved_model.Asset(str(_write_labels(Path(scratch) / "labels.txt", task.classes)))
-        alone = ExtraSignature({}, predict)
-        endpoints = {BYTES_SIGNATURE: _from_bytes(alone, task, transform=seen, max_pixels=max_pixels)}
+        if after_network:
+            served.parts = Parts(task, transform=seen, after=after_network, outputs=network.outputs(), max_pixels=max_pixels)
+            of_bytes = _through_parts(served.parts, network)
+        else:
+            of_bytes = _from_bytes(ExtraSignature({}, predict), task, transform=seen, max_pixels=max_pixels)
+        endpoints = {BYTES_SIGNATURE: of_bytes}
         for name, one in further.items():
             endpoints[name] = (
                 _from_bytes(one, task, transform=transform, max_pixels=max_pixels) if one.takes_images else _from_inputs(one)
@@ -129,20 +138,24 @@ def _from_bytes(
 ) -> "tf.types.experimental.ConcreteFunction":
     """A function of encoded images and of the other inputs; rows that are not images are blank."""
 
-    def decode(data: tf.Tensor) -> tuple[tf.Tensor, Placement, tf.Tensor]:
-        pixels, placement, size = transform.placed(data)
-        return transform.scaled(pixels), placement, size
-
     @partial(tf.function, autograph=False)
     def answer(image_bytes: tf.Tensor, **inputs: tf.Tensor) -> Predictions:
-        shape = transform.settings.image_shape
-        images, valid, places = decoded_rows(image_bytes, decode, shape=shape, max_pixels=max_pixels)
-        answers = dict(one.answer(images, **inputs))
-        valid &= answers.pop(VALID, True)
-        answers = task.placed_back(answers, places)
-        return {**{name: _blank(rows, ~valid) for name, rows in answers.items()}, VALID: valid}
+        images, valid, places = decoded_images(image_bytes, transform, max_pixels=max_pixels)
+        return placed_answers(one.answer(images, **inputs), valid, places, task=task)
 
     return answer.get_concrete_function(tf.TensorSpec([None], tf.string, name=BYTES_INPUT), **_named(one))
+
+
+def _through_parts(parts: Parts, network: SharedNetwork) -> "tf.types.experimental.ConcreteFunction":
+    """A function of encoded images, of the same functions that an engine calls."""
+
+    @partial(tf.function, autograph=False)
+    def answer(image_bytes: tf.Tensor) -> Predictions:
+        made = parts.decoded(image_bytes)
+        answers: Predictions = parts.placed_back(**made, **network.numbered(made[IMAGES]))
+        return answers
+
+    return answer.get_concrete_function(tf.TensorSpec([None], tf.string, name=BYTES_INPUT))
 
 
 def _from_inputs(one: ExtraSignature) -> "tf.types.experimental.ConcreteFunction":
@@ -152,7 +165,7 @@ def _from_inputs(one: ExtraSignature) -> "tf.types.experimental.ConcreteFunction
     def answer(**inputs: tf.Tensor) -> Predictions:
         answers = dict(one.answer(**inputs))
         valid = answers.pop(VALID)
-        return {**{name: _blank(rows, ~valid) for name, rows in answers.items()}, VALID: valid}
+        return blanked(answers, valid)
 
     return answer.get_concrete_function(**_named(one))
 
@@ -221,12 +234,6 @@ def _warmup_requests(shape: tuple[int, int, int], further: Mapping[str, ExtraSig
         image: dict[str, Filled] = {BYTES_INPUT: (grey, ())} if one.takes_images else {}
         requests[signature] = {**image, **{name: (empty[name], rows[name]) for name in rows}}
     return requests
-
-
-def _blank(rows: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
-    """The rows of an output, with zeros or empty texts where `where` is true. Never NaN, which JSON does not have."""
-    blank = tf.reshape(where, [-1] + [1] * (rows.shape.rank - 1))
-    return tf.where(blank, tf.zeros([], rows.dtype) if rows.dtype != tf.string else tf.constant(""), rows)
 
 
 def _write_labels(file: Path, labels: tuple[str, ...]) -> Path:

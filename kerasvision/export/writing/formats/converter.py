@@ -1,17 +1,17 @@
 """The implementation of a format: a converter, which writes a file and gets its answers through the format's own runtime.
 
-A custom format is two classes in your own module, and `c.Export(formats=("my_formats:OpenVino",))`:
+A custom format is two classes in your own module, and `c.Export(formats=("my_formats:Ncnn",))`:
 
 ```python
-class OpenVino(c.Format):
-    implementation: ClassVar[str] = "my_formats:OpenVinoConverter"
-    file: ClassVar[str] = "Format-OpenVINO/model.xml"
+class Ncnn(c.Format):
+    implementation: ClassVar[str] = "my_formats:NcnnConverter"
+    file: ClassVar[str] = "Format-NCNN/model.param"
 
     def packages(self):
-        return super().packages() | {"openvino"}
+        return super().packages() | {"ncnn"}
 
 
-class OpenVinoConverter:
+class NcnnConverter:
     def __init__(self, settings): ...
     def write(self, exported, file): ...
     def load(self, file): ...

@@ -1,6 +1,11 @@
-"""Writes and proves all formats of the settings: the same images, through each format's own runtime."""
+"""Writes and proves all formats of the settings: the same images, through each format's own runtime.
+
+A format that is also an engine of `kerasvision.lookup.ENGINES` gets two files: one that answers by itself, and the network
+alone, for servers of the SavedModel.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, TypedDict
@@ -16,6 +21,11 @@ from kerasvision.errors import ExportError
 from kerasvision.export.writing.class_maps import Maps, without_other_pixels
 from kerasvision.export.writing.differences import Sets, aligned, allowed_images, differing_rows, gaps
 from kerasvision.export.writing.formats.converter import Exported, make_converter
+from kerasvision.export.writing.shared_network import SharedNetwork
+from kerasvision.lookup import ENGINES
+from kerasvision.served.engine import network_file
+from kerasvision.served.model import ServedModel
+from kerasvision.served.signatures import TENSOR_SIGNATURE
 from kerasvision.tasks.base import Predictions
 
 BATCH_SIZE = 32
@@ -76,6 +86,7 @@ def write_formats(
     folder: Path,
     maps: Maps = MappingProxyType({}),
     units: Numbers = MappingProxyType({}),
+    network: SharedNetwork | None = None,
 ) -> dict[str, FormatProof]:
     """Writes each format, runs it on images of the test split, and compares it with the trained network.
 
@@ -92,9 +103,11 @@ def write_formats(
         folder: of the SavedModel artifact.
         maps: which outputs are maps of classes, as in `Task.maps`.
         units: what differences of numbers are divided by, as in `Task.units`.
+        network: the network alone, if the SavedModel has its `parts`: it is written for the formats that are also engines,
+            and the answers of the SavedModel with each of these engines are proven too.
 
     Returns:
-        kind of the format -> its proof.
+        kind of the format -> its proof; `serve --engine <kind>` -> the proof of the SavedModel with that engine.
 
     Raises:
         ExportError: a converter writes no file, or its file answers with other outputs than the network.
@@ -110,7 +123,15 @@ def write_formats(
         numbers, transform.settings.image_shape, saved_model, lambda count: _pixels(examples, TRAIN, transform, count)
     )
     kinds = Kinds(sets, maps, units)
-    return {one.kind: _prove(one, exported, folder, batches, wanted, kinds) for one in formats}
+    proofs = {}
+    for one in formats:
+        received = _written_and_asked(one, exported, folder / one.file, batches)
+        proofs[one.kind] = _judged(one, one.file, received, wanted, kinds)
+        if network is not None and one.kind in ENGINES:
+            file = network_file(saved_model, one.kind)
+            received = _asked_engine(one, replace(exported, numbers=network.numbered), file, batches)
+            proofs[f"serve --engine {one.kind}"] = _judged(one, str(file.relative_to(folder)), received, wanted, kinds)
+    return proofs
 
 
 def format_complaints(formats: Mapping[str, FormatProof]) -> list[str]:
@@ -170,18 +191,15 @@ def compare_numbers(
     }
 
 
-def _prove(
-    settings: Format, exported: Exported, folder: Path, batches: Sequence[np.ndarray], wanted: Numbers, kinds: Kinds
-) -> FormatProof:
-    """Writes one format, runs its file, and compares."""
-    received = _written_and_asked(settings, exported, folder / settings.file, batches)
+def _judged(settings: Format, file: str, received: Numbers, wanted: Numbers, kinds: Kinds) -> FormatProof:
+    """Compares the answers of a file."""
     _check_outputs(settings, received, wanted)
     allowed = settings.max_difference
     found = compare_numbers(received, wanted, sets=kinds.sets, maps=kinds.maps, units=kinds.units, closeness=allowed)
     most = allowed_images(found["examples"], sets=kinds.sets)
     passed = found["max_difference"] <= allowed and found["other_decisions"] <= most
     return {
-        "file": settings.file,
+        "file": file,
         **found,
         "allowed_difference": allowed,
         "allowed_decisions": most,
@@ -200,6 +218,15 @@ def _written_and_asked(settings: Format, exported: Exported, file: Path, batches
         )
     ask = converter.load(file)
     return _joined([ask(batch) for batch in batches])
+
+
+def _asked_engine(settings: Format, network: Exported, file: Path, batches: Sequence[np.ndarray]) -> Numbers:
+    """Writes the network for an engine, and asks the SavedModel through it about decoded images."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    make_converter(settings).write(network, file)
+    served = ServedModel(network.saved_model, engine=settings.kind)
+    answers = [served(TENSOR_SIGNATURE, image=tf.constant(batch)) for batch in batches]
+    return _joined([{name: value.numpy() for name, value in one.items()} for one in answers])
 
 
 def _check_outputs(settings: Format, received: Numbers, wanted: Numbers) -> None:
