@@ -1,4 +1,6 @@
-"""Joins requests: one thread runs the model on all rows that are waiting, up to the limits of a batch.
+"""Joins requests: one thread runs the model on all rows that are waiting, up to the best size of a batch.
+
+`batch_sizes` says how that size is found.
 
 While the model is free, no request waits for a larger batch, with one exception. If fewer rows are waiting than the last
 batch had, the thread waits for a moment, because clients that wait for their answers ask again at nearly the same time. A
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kerasvision.serving.batch_sizes import BatchSizes
 from kerasvision.serving.limits import Limits, Refused
 from kerasvision.serving.loaded import Columns, ServedSignature
 from kerasvision.serving.measures import Measures
@@ -85,6 +88,7 @@ class Batcher:
         self._queues: OrderedDict[Hashable, deque[_Request]] = OrderedDict()
         self._change = threading.Condition()
         self._waiting_rows = 0
+        self._sizes = BatchSizes(limits.max_batch_size)
         self._last = (0, 0)  # of the last batch: the hash of its queue's key (which keeps no model alive), and its rows
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="model", daemon=True)
@@ -124,8 +128,13 @@ class Batcher:
         """Whether there was a batch. Nothing of it stays referenced during the next wait: its model may have to be freed."""
         pieces = self._next_batch()
         if pieces:
-            self._measures.batch_rows.observe(sum(piece.rows for piece in pieces))
-            self._hand_out(pieces, self._outcomes(pieces))
+            queue, rows = self._last
+            self._measures.batch_rows.observe(rows)
+            began = time.perf_counter()
+            outcomes = self._outcomes(pieces)
+            if not any(isinstance(outcome, Exception) for outcome in outcomes):
+                self._sizes.measured(queue, rows, seconds=time.perf_counter() - began)
+            self._hand_out(pieces, outcomes)
         return bool(pieces)
 
     def _next_batch(self) -> list[_Piece]:
@@ -138,7 +147,7 @@ class Batcher:
             key = next(iter(self._queues))
             self._await_company(key)
             queue = self._queues.pop(key)
-            pieces = self._take(queue)
+            pieces = self._take(queue, room=self._sizes.largest(hash(key)))
             if queue:
                 self._queues[key] = queue  # behind the others
             rows = sum(piece.rows for piece in pieces)
@@ -156,11 +165,11 @@ class Batcher:
                 return
             self._change.wait(left)
 
-    def _take(self, queue: deque[_Request]) -> list[_Piece]:
-        """At least one row, and as many as the limits allow, with the rows of a request in one piece."""
+    def _take(self, queue: deque[_Request], *, room: int) -> list[_Piece]:
+        """At least one row, and as many as `room` and the limits allow, with the rows of a request in one piece."""
         if not queue[0].asked.signature.joins:
             return [_Piece(queue.popleft(), 0, None)]
-        room, pixels = self._limits.max_batch_size, self._limits.max_pixels
+        pixels = self._limits.max_pixels
         pieces: list[_Piece] = []
         for _ in range(len(queue)):
             request = queue[0]

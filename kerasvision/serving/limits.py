@@ -29,7 +29,7 @@ class Limits:
         max_values: numbers, texts and lists in one request: a parsed list takes up to twenty times its bytes.
         max_instances: rows of one request.
         max_pixels: of one image, as its header claims, and of all images decoded in one batch.
-        max_batch_size: rows that the model gets at once.
+        max_batch_size: the most rows that the model gets at once; fewer, if it answers more rows per second then.
         max_delay_seconds: how long a free model waits for as many rows as the last batch had.
         max_waiting_rows: rows that may wait for the model; more are rejected until there is room.
         max_waiting_bytes: of all bodies that are held at once.
