@@ -1,12 +1,29 @@
-"""How the commands of `runs` show a run: as cells of a table, and as JSON."""
+"""How the commands of `runs` show a run: as a line, as cells of a table, and as JSON."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kerasvision.pipeline.records import ExecutionRecord, RunRecord
+    from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord, RunRecord
+
+
+def heading(run: "RunRecord") -> str:
+    """One line about a run."""
+    purpose = f", for `{run.purpose}`" if side_purpose(run) else ""
+    took = f" after {duration(run.seconds)}" if run.seconds and not run.pid else ""
+    return f"run {run.id} of {run.pipeline}{purpose}, {clock_time(run.started_ms)}: {state(run)}{took}"
+
+
+def artifact_line(artifact: "ArtifactRecord", root: Path) -> str:
+    """One line about an artifact."""
+    known = artifact.properties
+    forced = f"  forced by {known['forced_by']}: {known['forced_reason']}" if known.get("forced") else ""
+    removed = "  (removed)" if artifact.is_removed else ""
+    return f"{artifact.type} {artifact.id}  {os.path.relpath(artifact.uri, root)}{removed}{forced}"
 
 
 def heading_cells(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[str, str]:

@@ -1,25 +1,22 @@
-"""`runs list|show|compare|resume|disk|gc|lineage|why`: shows and continues earlier runs, and removes what nothing needs."""
+"""The commands of `runs`: they show, compare and continue earlier runs, and remove what nothing needs."""
 
 import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.tree import Tree
 
-from kerasvision.cli import compare, runs_resume, runs_space
+from kerasvision.cli import compare, runs_lineage, runs_resume, runs_space
 from kerasvision.cli.options import Root, RunId
-from kerasvision.cli.run_cells import clock_time, duration, heading_cells, run_data, side_purpose, state
+from kerasvision.cli.run_cells import artifact_line, heading, heading_cells, run_data
 from kerasvision.cli.tables import print_whole, table_of
 
-if TYPE_CHECKING:
-    from kerasvision.pipeline.history import Ancestry
-    from kerasvision.pipeline.records import ArtifactRecord, RunRecord
-
-app = typer.Typer(help="Show and continue earlier runs, and show what they take on the disk.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show, compare and continue earlier runs, and what they take on the disk.", no_args_is_help=True
+)
 app.command("compare")(compare.compare)
+app.command("lineage")(runs_lineage.lineage)
 app.command("resume")(runs_resume.resume)
 app.command("disk")(runs_space.disk)
 app.command("gc")(runs_space.gc)
@@ -69,36 +66,11 @@ def show(run: RunId = "latest", root: Root = Path()) -> None:
     record, executions = show_run(run, root=root)
     table = table_of("stage", "", "seconds", "artifacts", right=("seconds",))
     for execution in executions:
-        artifacts = "\n".join(escape(_artifact(a, root)) for a in execution.outputs.values())
+        artifacts = "\n".join(escape(artifact_line(a, root)) for a in execution.outputs.values())
         seconds = f"{execution.seconds:.1f}" if execution.seconds else ""
         table.add_row(execution.node, escape(execution.outcome), seconds, escape(execution.error) or artifacts)
-    typer.echo(_heading(record))
+    typer.echo(heading(record))
     print_whole(table)
-
-
-@app.command()
-def lineage(run: RunId = "latest", root: Root = Path()) -> None:
-    """Show what the final artifacts of a run were made from, back to the source."""
-    from kerasvision.pipeline.history import lineage as ancestries
-    from kerasvision.pipeline.history import show_run
-
-    record, _ = show_run(run, root=root)
-    typer.echo(_heading(record))
-    shown: set[int] = set()
-
-    def grow(branch: Tree, ancestry: "Ancestry") -> None:
-        for key, parent in ancestry.inputs.items():
-            again = parent.artifact.id in shown
-            text = f"{parent.artifact.type} {parent.artifact.id}, see above" if again else _ancestor(parent, root)
-            below = branch.add(f"{key}: {escape(text)}")
-            if not again:
-                shown.add(parent.artifact.id)
-                grow(below, parent)
-
-    for ancestry in ancestries(record.id, root=root):
-        tree = Tree(escape(_ancestor(ancestry, root)))
-        grow(tree, ancestry)
-        print_whole(tree)
 
 
 @app.command()
@@ -116,21 +88,3 @@ def why(
     typer.echo(title)
     for line in lines:
         typer.echo(f"  {line}")
-
-
-def _heading(run: "RunRecord") -> str:
-    purpose = f", for `{run.purpose}`" if side_purpose(run) else ""
-    took = f" after {duration(run.seconds)}" if run.seconds and not run.pid else ""
-    return f"run {run.id} of {run.pipeline}{purpose}, {clock_time(run.started_ms)}: {state(run)}{took}"
-
-
-def _artifact(artifact: "ArtifactRecord", root: Path) -> str:
-    known = artifact.properties
-    forced = f"  forced by {known['forced_by']}: {known['forced_reason']}" if known.get("forced") else ""
-    removed = "  (removed)" if artifact.is_removed else ""
-    return f"{artifact.type} {artifact.id}  {os.path.relpath(artifact.uri, root)}{removed}{forced}"
-
-
-def _ancestor(ancestry: "Ancestry", root: Path) -> str:
-    by = f"  by {ancestry.producer.node}, {clock_time(ancestry.producer.started_ms)}" if ancestry.producer else ""
-    return _artifact(ancestry.artifact, root) + by

@@ -6,6 +6,7 @@ from pathlib import Path
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline.changes import fingerprint_changes
 from kerasvision.pipeline.fingerprint import Fingerprint
+from kerasvision.pipeline.lineage import final_artifacts, lineage_of_run
 from kerasvision.pipeline.local import RUNS_FOLDER
 from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
 from kerasvision.pipeline.store import opened
@@ -61,9 +62,7 @@ def lineage(run_id: str, *, root: Path | str = ".") -> list[Ancestry]:
         ConfigError: no such run.
     """
     with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
-        executions = store.executions(store.run(run_id))
-        read = {artifact.id for execution in executions for artifact in execution.inputs.values()}
-        last = [a for execution in executions for a in execution.outputs.values() if a.id not in read]
+        last = final_artifacts(store.executions(store.run(run_id)))
 
         def ancestry(artifact: ArtifactRecord) -> Ancestry:
             producer = store.producer(artifact.id)
@@ -71,6 +70,16 @@ def lineage(run_id: str, *, root: Path | str = ".") -> list[Ancestry]:
             return Ancestry(artifact, producer, inputs)
 
         return [ancestry(artifact) for artifact in last]
+
+
+def lineage_data(run_id: str, *, root: Path | str = ".") -> dict[str, object]:
+    """What the final artifacts of a run were made from, as plain data; see `lineage_of_run`.
+
+    Raises:
+        ConfigError: no such run.
+    """
+    with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
+        return lineage_of_run(store.run(run_id), store=store)
 
 
 def why(node: str, *, pipeline: str | None = None, root: Path | str = ".") -> tuple[str, list[str]]:

@@ -1,7 +1,7 @@
 """What an artifact was made from, as plain data to store with it: runs, executions, artifacts, code, settings."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from kerasvision.config.base import canonical_json
@@ -28,17 +28,7 @@ def lineage_of(
         `id`, `node`, `started` (UTC), `inputs` and `outputs` (name -> artifact id), `code` (a hash of all its source files),
         `settings` and `versions` (of packages).
     """
-    artifacts = {artifact.id: artifact for artifact in inputs.values()}
-    executions: dict[int, ExecutionRecord] = {}
-    waiting = list(artifacts)
-    while waiting:
-        producer = store.producer(waiting.pop())
-        if producer is None or producer.id in executions:
-            continue
-        executions[producer.id] = producer
-        new = {read.id: read for read in producer.inputs.values() if read.id not in artifacts}
-        artifacts |= new
-        waiting += new
+    artifacts, executions = _ancestors(inputs.values(), store)
     return {
         "run": run.id,
         "pipeline": run.pipeline,
@@ -50,12 +40,64 @@ def lineage_of(
     }
 
 
+def lineage_of_run(run: RunRecord, *, store: Store) -> dict[str, object]:
+    """What the final artifacts of a run were made from, back to the source.
+
+    Args:
+        run: the run.
+        store: where runs are kept.
+
+    Returns:
+        `run`, `pipeline`; `final`: the ids of the artifacts that no stage of the run reads; `artifacts` and `executions` as
+        in `lineage_of`, with all outputs of these executions. An artifact also has `removed`, whether `runs gc` removed its
+        folder, and an execution its `seconds`.
+    """
+    final = final_artifacts(store.executions(run))
+    artifacts, executions = _ancestors(final, store)
+    artifacts |= {made.id: made for one in executions.values() for made in one.outputs.values()}
+    return {
+        "run": run.id,
+        "pipeline": run.pipeline,
+        "final": [artifact.id for artifact in final],
+        "artifacts": [
+            {**_artifact(one, store), "removed": one.is_removed}
+            for one in (artifacts[number] for number in sorted(artifacts))
+        ],
+        "executions": [
+            {**_execution(one, store, run.pipeline), "seconds": one.seconds}
+            for one in (executions[number] for number in sorted(executions))
+        ],
+    }
+
+
+def final_artifacts(executions: Sequence[ExecutionRecord]) -> list[ArtifactRecord]:
+    """What the stages of a run made and none of them read."""
+    read = {artifact.id for execution in executions for artifact in execution.inputs.values()}
+    return [artifact for execution in executions for artifact in execution.outputs.values() if artifact.id not in read]
+
+
 def maker(execution: ExecutionRecord, store: Store) -> ExecutionRecord:
     """The execution that made the outputs of an execution: itself, or an earlier one if they were reused."""
     if execution.state != t.CACHED:
         return execution
     makers = (store.producer(artifact.id) for artifact in execution.outputs.values())
     return next((maker for maker in makers if maker is not None), execution)
+
+
+def _ancestors(last: Iterable[ArtifactRecord], store: Store) -> tuple[dict[int, ArtifactRecord], dict[int, ExecutionRecord]]:
+    """The artifacts and all that they were made from, and the executions that made them, by their ids."""
+    artifacts = {artifact.id: artifact for artifact in last}
+    executions: dict[int, ExecutionRecord] = {}
+    waiting = list(artifacts)
+    while waiting:
+        producer = store.producer(waiting.pop())
+        if producer is None or producer.id in executions:
+            continue
+        executions[producer.id] = producer
+        new = {read.id: read for read in producer.inputs.values() if read.id not in artifacts}
+        artifacts |= new
+        waiting += new
+    return artifacts, executions
 
 
 def _artifact(artifact: ArtifactRecord, store: Store) -> dict[str, object]:
