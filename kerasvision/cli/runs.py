@@ -1,4 +1,4 @@
-"""The commands of `runs`: they show, compare and continue earlier runs, and remove what nothing needs."""
+"""The commands of `runs`: they show, compare, continue and pack earlier runs, and remove what nothing needs."""
 
 import json
 from pathlib import Path
@@ -7,17 +7,19 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from kerasvision.cli import compare, runs_lineage, runs_resume, runs_space
+from kerasvision.cli import compare, runs_lineage, runs_pack, runs_resume, runs_space
 from kerasvision.cli.options import Root, RunId
 from kerasvision.cli.run_cells import artifact_line, heading, heading_cells, run_data
 from kerasvision.cli.tables import print_whole, table_of
 
 app = typer.Typer(
-    help="Show, compare and continue earlier runs, and what they take on the disk.", no_args_is_help=True
+    help="Show, compare, continue and pack earlier runs, and what they take on the disk.", no_args_is_help=True
 )
 app.command("compare")(compare.compare)
 app.command("lineage")(runs_lineage.lineage)
 app.command("resume")(runs_resume.resume)
+app.command("pack")(runs_pack.pack)
+app.command("replay")(runs_pack.replay)
 app.command("disk")(runs_space.disk)
 app.command("gc")(runs_space.gc)
 # How many runs `list` shows: about a screen.

@@ -49,8 +49,7 @@ def load_pipeline_module(path: Path | str) -> ModuleType:
     if not is_file(path):
         looked = f"there is no pipeline file {path} (looked in {Path.cwd()})"
         raise ConfigError(looked, hint=meant.instead_of_missing(path))
-    # The name depends on the path, so that two files called digits.py are different modules.
-    name = f"kerasvision_pipeline_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]}"
+    name = module_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or path.suffix != ".py":
         hint = meant.instead_of_other_file(path)
@@ -60,6 +59,15 @@ def load_pipeline_module(path: Path | str) -> ModuleType:
     with run_by_user(path, "does not run"):
         spec.loader.exec_module(module)
     return module
+
+
+def module_name(path: Path) -> str:
+    """The name of the module of a pipeline file. It depends on the path: two files called digits.py are different modules.
+
+    >>> module_name(Path("/a/digits.py")) == module_name(Path("/b/digits.py"))
+    False
+    """
+    return f"kerasvision_pipeline_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]}"
 
 
 @contextmanager

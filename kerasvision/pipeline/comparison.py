@@ -109,7 +109,7 @@ def _facts(run: RunRecord, store: Store) -> _Facts:
     makers = {execution.node: maker(execution, store) for execution in executions}
     parts = {node: store.fingerprint(one.id) for node, one in makers.items()}
     tuned = {node: _with_tuned(parts[node], makers[node]) for node in parts}
-    return _Facts(run, executions, makers, tuned, _scores_of(executions))
+    return _Facts(run, executions, makers, tuned, scores_of(executions))
 
 
 def _with_tuned(parts: Parts, execution: ExecutionRecord) -> Parts:
@@ -121,7 +121,7 @@ def _with_tuned(parts: Parts, execution: ExecutionRecord) -> Parts:
     return parts
 
 
-def _scores_of(executions: Sequence[ExecutionRecord]) -> Mapping[str, Any]:
+def scores_of(executions: Sequence[ExecutionRecord]) -> Mapping[str, Any]:
     """The content of `scores.json`; empty if the run has no evaluation, or the file cannot be read."""
     for evaluation in made(executions, EVALUATION):
         with suppress(OSError, ValueError):

@@ -1,6 +1,5 @@
 """What was asked of a run: enough to ask for the same again, whatever its pipeline file says by then."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ class Request:
 
     Attributes:
         file: the pipeline file, as an absolute path.
-        sha256: of that file.
+        text: of that file.
         folder: the folder in which the command was given. Relative paths in the settings start there.
         experiment: all settings with overrides, as plain data.
         start, until, only: the stages that were chosen, as for `run`; None for no restriction.
@@ -26,7 +25,7 @@ class Request:
     """
 
     file: str
-    sha256: str
+    text: str
     folder: str
     experiment: Mapping[str, Any]
     start: str | None = None
@@ -59,7 +58,7 @@ def request_of(
     file = pipeline.origin.file.absolute()
     return Request(
         file=str(file),
-        sha256=digest_of(file),
+        text=text_of(file),
         folder=str(Path.cwd()),
         experiment=pipeline.origin.experiment,
         start=start,
@@ -70,9 +69,9 @@ def request_of(
     )
 
 
-def digest_of(file: Path) -> str:
-    """The SHA-256 of a pipeline file; "" if it cannot be read any more."""
+def text_of(file: Path) -> str:
+    """The text of a pipeline file; "" if it cannot be read any more."""
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return file.read_text(encoding="utf-8", errors="backslashreplace")
     except OSError:
         return ""

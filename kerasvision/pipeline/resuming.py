@@ -12,7 +12,7 @@ from kerasvision.pipeline.lineage import maker
 from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.local import RUNS_FOLDER, RunResult, run
 from kerasvision.pipeline.records import PIPELINE, RunRecord
-from kerasvision.pipeline.request import Request, digest_of
+from kerasvision.pipeline.request import Request, text_of
 from kerasvision.pipeline.resolving import Outputs, resolve_inputs, reusable
 from kerasvision.pipeline.standard import load_recorded
 from kerasvision.pipeline.store import Parts, Store, opened
@@ -131,7 +131,7 @@ def _check(record: RunRecord, request: Request) -> None:
 
 
 def _file_changes(request: Request) -> Iterator[str]:
-    if digest_of(Path(request.file)) != request.sha256:
+    if text_of(Path(request.file)) != request.text:
         yield f"{request.file} has changed since; the settings that it has now are not used"
 
 
