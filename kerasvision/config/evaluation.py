@@ -17,10 +17,22 @@ ViewName = Literal["flip", "shift", "ten_crop"]
 # Its views are cut out of a larger picture.
 TEN_CROP: ViewName = "ten_crop"
 # Images can be divided into slices by these columns of the manifest, and by two measures of an image.
-COLUMNS = ("label", "group", "format", "mode", "notes", "width", "height", "size", "captions", "objects", "tags")
+COLUMNS = (
+    "label", "group", "format", "mode", "notes", "width", "height", "size", "captions", "objects", "tags", "map_classes",
+    "values",
+)  # fmt: skip
 MEASURES = ("pixels", "brightness")
 # Columns whose values differ for every image, or are the same for a whole split.
 NO_SLICES = {"id": "image", "path": "image", "sha256": "image", "split": "split", "source_split": "split", "fault": "split"}
+
+
+def crossed(slices: str) -> tuple[str, ...]:
+    """What a kind of slices divides the images by: one column, or several.
+
+    >>> crossed("label"), crossed("label*brightness")
+    (('label',), ('label', 'brightness'))
+    """
+    return tuple(slices.split("*"))
 
 
 def views_text(test_time: Sequence[str], *, of: str) -> str:
@@ -40,9 +52,10 @@ class Evaluation(Config):
     """How a trained model is measured: `Evaluation(slices=("label", "brightness"), test_time=("flip",))`.
 
     `slices` divide each split by a column of the manifest (`label`, `group`, `format`, `mode`, `notes`; the numbers `width`,
-    `height`, `size` in bytes, `captions`, `objects` and `tags`: how many), by `pixels` (width times height) or by
-    `brightness` (mean of all values of an image, 0 to 255). Numbers are divided at quantiles of that split into bands of
-    about equally many images.
+    `height`, `size` in bytes, and how many `captions`, `objects`, `tags`, `map_classes` and `values`), by `pixels` (width
+    times height) or by `brightness` (mean of all values of an image, 0 to 255). Numbers are divided at quantiles of that
+    split into bands of about equally many images. `label*brightness` divides by both: each label in each band of brightness
+    that has an image.
 
     >>> Evaluation(slices=("brightnes",))
     Traceback (most recent call last):
@@ -57,7 +70,8 @@ class Evaluation(Config):
     )
     slices: tuple[str, ...] = Field(
         default=("label", "pixels", "brightness"),
-        description="columns of the manifest, pixels or brightness: scores are also measured on each part",
+        description="columns of the manifest, pixels or brightness: scores are also measured on each part; label*pixels for "
+        "each combination of the two",
     )
     bands: int = Field(default=3, ge=2, le=20, description="how many bands a column of numbers is divided into")
     resamples: int = Field(default=1000, ge=100, le=100_000, description="of the bootstrap, for metrics that are not counts")
@@ -86,11 +100,14 @@ class Evaluation(Config):
     @field_validator("slices", mode="after")
     @classmethod
     def _slices_exist(cls, slices: tuple[str, ...]) -> tuple[str, ...]:
-        for name in slices:
+        for name in (part for kind in slices for part in crossed(kind)):
             if name in NO_SLICES:
                 raise ConfigError(f"images cannot be divided by {name!r}, which differs for every {NO_SLICES[name]}")
             if name not in COLUMNS + MEASURES:
                 raise ConfigError(f"images cannot be divided by {name!r}; {lookup.did_you_mean(name, COLUMNS + MEASURES)}")
+        for kind in slices:
+            if len(set(crossed(kind))) < len(crossed(kind)):
+                raise ConfigError("slices by several columns must name each column once", received=kind)
         return slices
 
     @model_validator(mode="after")

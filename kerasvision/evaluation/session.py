@@ -218,7 +218,7 @@ def _evaluator(files: EvaluationFiles, settings: EvaluatorSettings) -> Evaluator
     for split in wanted.splits:
         if examples.count(split):
             table = described_examples(examples, manifest, split=split, ids=examples.ids(split), slices=wanted.slices)
-            slices[split] = cut_into_slices(table, bands=wanted.bands, every=every)
+            slices[split] = cut_into_slices(table, bands=wanted.bands, every=every, kinds=wanted.slices)
     names = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
     expected = values_in(manifest, splits=examples.splits, slices=wanted.slices)
     task = make_task(settings.task, names).seeing(ImageTransform.load(files.transform))

@@ -76,6 +76,55 @@ def test_the_values_of_all_splits_are_known_but_groups_which_are_in_one_split_on
     assert found == {"label": ("cat",)}
 
 
+CROSSED = pd.DataFrame({"label": ["cat", "dog", "cat", "cat", "dog"], "width": [8, 8, 16, 64, 64], "mode": list("LLLLP")})
+
+
+def test_a_crossed_kind_has_each_combination_that_has_an_image():
+    parts = cut_into_slices(CROSSED, bands=2, kinds=("label*width", "label"))
+    assert [(part.name, part.value, part.rows.tolist(), part.range) for part in parts] == [
+        ("label*width", "cat * 1 of 2", [0, 2], "up to 16"),
+        ("label*width", "cat * 2 of 2", [3], "above 16"),
+        ("label*width", "dog * 1 of 2", [1], "up to 16"),
+        ("label*width", "dog * 2 of 2", [4], "above 16"),
+        ("label", "cat", [0, 2, 3], ""),
+        ("label", "dog", [1, 4], ""),
+    ]
+
+
+def test_three_columns_can_be_crossed():
+    parts = cut_into_slices(CROSSED, bands=2, kinds=("mode*label*width",))
+    assert [part.value for part in parts][-1] == "P * dog * 2 of 2"
+    assert sorted(row for part in parts for row in part.rows) == [0, 1, 2, 3, 4]
+
+
+def test_of_many_combinations_the_smallest_are_one_slice_unless_a_rule_judges_each():
+    table = pd.DataFrame({"group": [f"g{n % 90}" for n in range(270)], "mode": [f"m{n // 90}" for n in range(270)]})
+    parts = cut_into_slices(table, bands=2, kinds=("group*mode",))
+    assert (len(parts), parts[-1].value, len(parts[-1].rows)) == (101, OTHERS, 170)
+    assert len(cut_into_slices(table, bands=2, kinds=("group*mode",), every={"group*mode"})) == 270
+
+
+def test_the_combinations_of_all_splits_are_known_if_they_are_of_texts():
+    manifest = pd.DataFrame(
+        {"split": ["train", "test", "test"], "label": ["cat", "cat", "dog"], "mode": ["L", "RGB", "L"], "width": 1}
+    )
+    found = values_in(manifest, splits=("train", "test"), slices=("label*mode", "label*width"))
+    assert found == {"label*mode": ("cat * L", "cat * RGB", "dog * L")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("label*widht", "images cannot be divided by 'widht'; did you mean 'width'"),
+        ("label*label", "slices by several columns must name each column once; received 'label\\*label'"),
+        ("label*", "images cannot be divided by ''"),
+    ],
+)
+def test_a_crossed_kind_that_cannot_be_is_refused_when_the_file_is_read(kind, error):
+    with pytest.raises(ConfigError, match=error):
+        c.Evaluation(slices=(kind,))
+
+
 def test_brightness_is_the_mean_of_all_values(trained):
     found = image_brightness(trained.examples, split="test")
     for example in trained.examples.dataset("test").take(3).as_numpy_iterator():
@@ -139,6 +188,17 @@ def test_a_slice_scores_like_a_split_of_its_own(table):
     assert low.loc["roc_auc[bee]", "score"] == pytest.approx(metrics.roc_auc_score(LABELS[rows], SCORES[rows, 1]))
     recall = metrics.recall_score(LABELS[rows], SCORES[rows].argmax(axis=1))
     assert low.loc["recall[bee]", "score"] == pytest.approx(recall)
+
+
+def test_scores_of_a_label_in_a_band_leave_out_metrics_of_single_classes(judgement):
+    table = pd.DataFrame({"label": np.array(CLASSES)[LABELS], "size": np.arange(60)})
+    parts = cut_into_slices(table, bands=2, kinds=("label*size",))
+    scores = slice_table(judgement, parts, c.Evaluation(resamples=100))
+    assert not scores["metric"].str.contains("[", regex=False).any()
+    right = scores[scores["metric"] == "accuracy"].set_index("value")["score"]
+    assert len(right) == len(parts) == 4
+    for part in parts:
+        assert right[part.value] == pytest.approx((SCORES.argmax(axis=1) == LABELS)[part.rows].mean())
 
 
 def test_within_a_label_nothing_is_said_of_classes_or_ranks(table):
