@@ -92,7 +92,7 @@ def judge(
     expected = {**evaluated.expected, **({"label": task.labels} if task.labels else {})}
     cases = [(rule, Case(rule.metric, part, *known)) for rule in gate.rules for part in _slices(rule, evaluated, expected)]
     results = tuple(_answer(rule, case) for rule, case in cases)
-    word, reason = _decide(results)
+    word, reason = _decide(results, _example(task, evaluated.judgement.scores))
     identity = dict(baseline_identity) if baseline_identity else None
     return Verdict(word, reason, results, identity, evaluated.judgement.remarks)
 
@@ -160,8 +160,18 @@ def _slices(rule: Rule, evaluated: Evaluated, expected: Mapping[str, tuple[str, 
     yield from ((kind, name) for name in ([value] if equals else wanted))
 
 
-def _decide(results: tuple[RuleResult, ...]) -> tuple[VerdictWord, str]:
-    """The verdict and why."""
+def _example(task: Task, scores: Mapping[str, float]) -> str:
+    """A rule that this model would pass: about its own value of the task's main metric."""
+    metric = task.settings.headline_metric()
+    if metric not in scores or not math.isfinite(scores[metric]):
+        return "c.AtMost('size_mb', 50)"
+    is_smaller = task.settings.best_is(metric) == "min"
+    bound = (math.ceil if is_smaller else math.floor)(100 * scores[metric]) / 100
+    return f"c.{'AtMost' if is_smaller else 'AtLeast'}({metric!r}, {bound:g})"
+
+
+def _decide(results: tuple[RuleResult, ...], example: str) -> tuple[VerdictWord, str]:
+    """The verdict and why; `example` is a rule to add where nothing could be judged."""
     failed = [f"{r.rule} failed with {_shown(r.value)}" for r in results if r.outcome == "failed"]
     if failed:
         return "NOT_BLESSED", _few(failed)
@@ -170,7 +180,7 @@ def _decide(results: tuple[RuleResult, ...]) -> tuple[VerdictWord, str]:
         return "UNDECIDED", f"{_few(unsure)}; use more test images, or relax these rules"
     if not any(result.outcome == "passed" for result in results):
         why = "no rule could be judged yet" if results else "the gate has no rules"
-        return "UNDECIDED", f"{why}; add one such as gate=c.Gate(c.AtLeast('accuracy', 0.9))"
+        return "UNDECIDED", f"{why}; add one such as gate=c.Gate({example})"
     return "BLESSED", "every rule that could be judged passed"
 
 

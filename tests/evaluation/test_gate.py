@@ -463,7 +463,19 @@ def test_one_failed_rule_is_enough_and_every_failed_one_is_named(verdict):
 def test_without_rules_undecided_and_so_not_blessed(verdict):
     judged = verdict()
     assert (judged.verdict, judged.blessed) == ("UNDECIDED", False)
-    assert judged.reason.startswith("the gate has no rules; add one such as gate=c.Gate(")
+    # The model has 0.9.
+    assert judged.reason == "the gate has no rules; add one such as gate=c.Gate(c.AtLeast('accuracy', 0.9))"
+
+
+@pytest.mark.parametrize(
+    ("scores", "rule"),
+    [({"mae": 2.345}, "c.AtMost('mae', 2.35)"), ({}, "c.AtMost('size_mb', 50)")],
+)
+def test_the_rule_to_add_is_one_that_the_model_would_pass(scores, rule):
+    judgement = Judgement(scores, rows=pd.DataFrame({"id": ["a"]}))
+    known = Evaluated("test", judgement, {}, pd.DataFrame(columns=SLICE_COLUMNS))
+    judged = judge(c.Gate(), task=make_task(c.Regression(), ["age"]), evaluated=known)
+    assert judged.reason == f"the gate has no rules; add one such as gate=c.Gate({rule})"
 
 
 def test_with_nothing_to_compare_with_undecided(verdict):
