@@ -1,7 +1,7 @@
 """Settings of detection: a box, a class and a score for every object in an image."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -19,6 +19,16 @@ from kerasvision.errors import ConfigError
 OF_A_CLASS = ("average_precision", "recall")
 # How many objects at most `boxes` may ask for; the overlap of all pairs is computed.
 MOST_BOXES = 1000
+# The networks of our table that find boxes, and the settings that have no meaning for each of them.
+_OF_SCORES = ("focal_gamma", "focal_alpha", "assignment")
+DETECTORS: Mapping[str, tuple[str, ...]] = {
+    "fcos": ("negatives",),
+    "retinanet": ("negatives",),
+    "ssd300": _OF_SCORES,
+    "ssd": _OF_SCORES,
+    "yolo_v1": (*_OF_SCORES, "negatives", "box_loss"),
+    "yolo": (*_OF_SCORES, "negatives", "box_loss"),
+}
 
 
 class ObjectClasses(Names):
@@ -47,19 +57,24 @@ class ObjectClasses(Names):
 class Detection(MeasuredTask):
     """Find all objects: a box, a class and a score for each. Images without objects are trained on and judged too.
 
-    The network looks at every point (FCOS) or anchor (RetinaNet) of its feature maps. `assignment` decides which of them
-    learn which object:
+    The network looks at every point (FCOS), anchor (RetinaNet), default box (SSD) or cell (YOLO) of its feature maps.
+    `assignment` decides which of them learn which object:
 
     - `fixed`: by place and size alone. FCOS: the points within 1.5 strides of an object's centre, on the level of its size;
       of several objects the smallest (Tian et al., 2019, https://arxiv.org/abs/1904.01355). RetinaNet: anchors whose IoU
-      with it is at least 0.5; those below 0.4 are background (Lin et al., 2017, https://arxiv.org/abs/1708.02002)
+      with it is at least 0.5; those below 0.4 are background (Lin et al., 2017, https://arxiv.org/abs/1708.02002). SSD:
+      default boxes whose IoU with it is at least 0.5, and its best one (Liu et al., 2016,
+      https://arxiv.org/abs/1512.02325). YOLO: the cell in which the object's centre lies; of several objects the largest
+      (Redmon et al., 2016, https://arxiv.org/abs/1506.02640)
     - `task_aligned`: the ten points or anchors inside an object that the network itself rates best, by score ** 0.5 *
       IoU ** 6; the score then learns the IoU (Feng et al., 2021, https://arxiv.org/abs/2108.07755)
 
     The loss of an image is the sum of a focal loss of all scores, the box loss and, for FCOS, the loss of its centerness,
-    each divided by the number of points or anchors with an object, at least 1. FCOS divides by the number in the batch; here
-    each image has its own, so that a training on several devices equals that on one. Crowds are neither objects nor
-    background.
+    each divided by the number of points or boxes with an object, at least 1. SSD has a softmax over the classes and the
+    background instead of the focal loss, and learns only the hardest boxes that show background: `negatives` for each box
+    with an object. FCOS and torchvision's SSD divide by the number in the batch; here each image has its own, so that a
+    training on several devices equals that on one. YOLO has its own sum of squares, without any of these factors but
+    `box_weight`, which multiplies the paper's 5. Crowds are neither objects nor background.
 
     Metrics: COCO's `box_average_precision`, with the endings `_50`, `_75`, `_small`, `_medium` and `_large`; `box_recall`
     with 100 boxes, and `_10` and `_1`; for each class `average_precision[cat]` and `recall[cat]`. `precision`, `recall` and
@@ -97,13 +112,17 @@ class Detection(MeasuredTask):
     )
     box_loss: Literal["auto", "iou", "giou", "diou", "ciou", "l1", "smooth_l1"] = Field(
         default="auto",
-        description="auto: giou for a network that returns distances, as in FCOS; l1 for one that returns offsets from "
-        "anchors. l1 and smooth_l1 compare distances or offsets, all others compare boxes",
+        description="auto: giou for a network that returns distances, as in FCOS; l1 for offsets from anchors; smooth_l1 "
+        "for SSD; squares for YOLO, which has no other. l1 and smooth_l1 compare distances or offsets, all others compare "
+        "boxes",
     )
     box_weight: float = Field(default=1.0, gt=0, description="factor on the box loss")
     focal_gamma: float = Field(default=2.0, ge=0, description="how much less points with a good score weigh; 0: equally")
     focal_alpha: float = Field(
         default=0.25, ge=0, le=1, description="weight of points with an object; the others have 1 - focal_alpha"
+    )
+    negatives: float = Field(
+        default=3.0, gt=0, description="SSD: how many boxes that show background are learned for each box with an object"
     )
 
     @field_validator("classes")
@@ -163,23 +182,37 @@ class Detection(MeasuredTask):
 
         Warns if the transform crops the images: objects at the borders are then lost, in training and in serving.
         """
-        rule, way_out = "detection requires a network that finds boxes", "'fcos' or 'retinanet'"
-        check_network(experiment.model, option="levels", rule=rule, way_out=way_out, backbone="resnet50")
+        rule = "detection requires a network that finds boxes"
+        *names, last = [f"{name!r}" for name in DETECTORS if name not in ("ssd300", "yolo_v1")]
+        way_out = f"{', '.join(names)} or {last}"
+        check_network(experiment.model, networks=DETECTORS, rule=rule, way_out=way_out, backbone="resnet50")
+        self._check_meaning(experiment.model)
         check_surroundings("detection", experiment)
 
+    def _check_meaning(self, model: Model) -> None:
+        """Raises ConfigError if a setting was changed that the network does not use."""
+        name = lookup.MODELS.name(lookup.MODELS.path(model.name))
+        for setting in DETECTORS.get(name, ()):
+            usual, value = type(self).model_fields[setting].default, getattr(self, setting)
+            if value != usual:
+                raise ConfigError(
+                    f"task.{setting} has no meaning for {name}", received=value, hint=f"leave it out: {usual!r}"
+                )
 
-def check_network(model: Model, *, option: str, rule: str, way_out: str, backbone: str) -> None:
+
+def check_network(model: Model, *, networks: Collection[str], rule: str, way_out: str, backbone: str) -> None:
     """Raises ConfigError if a network of our table does not answer as a task requires. Others are checked when built.
 
     Args:
         model: the network.
-        option: of its builder, which only networks that answer so have.
+        networks: the names of those that answer so.
         rule: what is required, the beginning of the message.
         way_out: which networks to choose, the beginning of the hint.
         backbone: the one to name in the hint if the network is itself built on a backbone.
     """
-    known = introspection.keywords(lookup.MODELS.path(model.name))
-    if ":" in model.name or known is None or option in known:
+    path = lookup.MODELS.path(model.name)
+    known = introspection.keywords(path)
+    if ":" in model.name or known is None or lookup.MODELS.name(path) in networks:
         return
     named = backbone if "backbone" in known else model.name
     hint = f"set model.name={way_out}, and model.options.backbone={named!r}"

@@ -57,5 +57,5 @@ class Localization(MeasuredTask):
     def check_experiment(self, experiment: Surroundings) -> None:
         """Raises ConfigError if images are mixed, a setting requires other answers, or the network answers no box."""
         rule = "localization requires a network that answers one box per image"
-        check_network(experiment.model, option="class_logits", rule=rule, way_out="'localizer'", backbone="resnet18")
+        check_network(experiment.model, networks=("localizer",), rule=rule, way_out="'localizer'", backbone="resnet18")
         check_surroundings("localization", experiment)

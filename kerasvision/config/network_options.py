@@ -3,6 +3,7 @@
 So a pipeline file is rejected when it is read, not when the trainer builds the network, which makes the same checks.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeGuard, get_args
@@ -27,6 +28,8 @@ _PAPERS = {"alexnet_2012": ("paper",)}
 
 # A larger factor than this on the channels of a backbone is a mistake.
 _WIDEST = 16
+# Default boxes of more than twice the image, or a hundred times as long as wide, fit no object.
+_LARGEST_BOX, _LARGEST_RATIO = 2, 100
 
 
 def check_autoencoder(options: Mapping[str, Any]) -> None:
@@ -88,13 +91,92 @@ def check_retinanet(options: Mapping[str, Any]) -> None:
     _check_head("retinanet", options)
 
 
+def check_ssd(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of `ssd` with a value that it cannot have; options may be missing.
+
+    >>> check_ssd({"smallest": 0.9})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: smallest and largest must be shares of the image with 0 < smallest < largest <= 2; ...
+    """
+    level_numbers(options.get("levels", "p3-p7"))
+    _check_size("channels", options.get("channels", 256), usual=256)
+    ends = options.get("smallest", 0.1), options.get("largest", 0.9)
+    smallest, largest = ends
+    if not (_is_number(smallest) and _is_number(largest) and 0 < smallest < largest <= _LARGEST_BOX):
+        raise ConfigError(
+            f"smallest and largest must be shares of the image with 0 < smallest < largest <= {_LARGEST_BOX}; "
+            f"received smallest={smallest!r}, largest={largest!r}",
+            hint="the paper has 0.2 and 0.9",
+        )
+    box_ratios(options.get("ratios", "2-3"))
+    _check_width(options.get("width"), hint="set channels for the width of the maps after it")
+    _check_flag(options, "synchronized")
+
+
+def check_ssd300(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of `ssd300` with a value that it cannot have; options may be missing."""
+    backbone = options.get("backbone", "vgg16")
+    if not re.fullmatch(r"vgg\d\d", str(backbone)):
+        raise ConfigError("ssd300 is built on a VGG network", received=backbone, hint="choose ssd for other backbones")
+    _check_width(options.get("width"), hint="the maps after the backbone become as narrow")
+
+
+def check_yolo(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of `yolo` with a value that it cannot have; options may be missing.
+
+    >>> check_yolo({"hidden": 0})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: hidden must be a positive integer, or None for no dense layer; received 0.
+    """
+    level, hidden = options.get("level"), options.get("hidden")
+    if level is not None and not re.fullmatch(r"c\d", str(level)):
+        raise ConfigError("level must be a map of the backbone, such as 'c4', or None for its last one", received=level)
+    if hidden is not None and (type(hidden) is not int or hidden < 1):
+        raise ConfigError("hidden must be a positive integer, or None for no dense layer", received=hidden)
+    _check_size("channels", options.get("channels", 512), usual=1024)
+    _check_size("depth", options.get("depth", 2), usual=4)
+    _check_size("boxes_per_cell", options.get("boxes_per_cell", 2), usual=2)
+    _check_dropout(options)
+    _check_width(options.get("width"), hint="set channels for the width of the convolutions after it")
+    for flag in ("batch_norm", "synchronized"):
+        _check_flag(options, flag)
+
+
+def check_yolo_v1(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError for an option of `yolo_v1` with a value that it cannot have; options may be missing."""
+    _check_size("boxes_per_cell", options.get("boxes_per_cell", 2), usual=2)
+    _check_dropout(options)
+    width = options.get("width", 1.0)
+    if not _is_number(width) or not 0 < width <= _WIDEST:
+        raise ConfigError(f"width is a factor on the channels, at most {_WIDEST}", received=width)
+
+
+def box_ratios(ratios: object, *, option: str = "ratios") -> tuple[float, ...]:
+    """The ratios of default boxes, longer side to shorter side: one number, several, or a text of them joined by "-".
+
+    Raises:
+        ConfigError: the value is neither, or a ratio does not lie in (1, 100].
+
+    >>> box_ratios("2-3"), box_ratios((1.5, 2)), box_ratios(2)
+    ((2.0, 3.0), (1.5, 2.0), (2.0,))
+    """
+    found = _numbers(ratios)
+    if not found or any(not 1 < ratio <= _LARGEST_RATIO for ratio in found) or len(set(found)) < len(found):
+        raise ConfigError(
+            f"{option} must be different numbers above 1, the longer side of a box to its shorter one: '2-3'",
+            received=ratios,
+            hint="each of them gives a wide and a tall box, and squares are always there",
+        )
+    return found
+
+
 def check_localizer(options: Mapping[str, Any]) -> None:
     """Raises ConfigError for an option of `localizer` with a value that it cannot have; options may be missing."""
     _check_choice("localizer", "pooling", options, get_args(Pooling))
     _check_choice("localizer", "activation", options, get_args(Squashing))
-    dropout = options.get("dropout", 0.0)
-    if not _is_number(dropout) or not 0 <= dropout < 1:
-        raise ConfigError("dropout must lie in [0, 1)", received=dropout, hint="set dropout=0.0 to drop nothing")
+    _check_dropout(options)
     _check_flag(options, "class_logits")
 
 
@@ -102,9 +184,7 @@ def check_mlp(options: Mapping[str, Any]) -> None:
     """Raises ConfigError for an option of `mlp` with a value that it cannot have; options may be missing."""
     check_units("mlp", options)
     hidden_widths(options.get("hidden", 1))
-    dropout = options.get("dropout", 0.0)
-    if not _is_number(dropout) or not 0 <= dropout < 1:
-        raise ConfigError("dropout must lie in [0, 1)", received=dropout, hint="set dropout=0.0 to drop nothing")
+    _check_dropout(options)
 
 
 def check_units(network: str, options: Mapping[str, Any]) -> None:
@@ -164,11 +244,20 @@ def _check_head(network: str, options: Mapping[str, Any]) -> None:
     level_numbers(options.get("levels", "p3-p7"))
     _check_choice(network, "norm", options, get_args(HeadNorm))
     for option, usual in {"depth": 4, "channels": 256}.items():
-        size = options.get(option, usual)
-        if type(size) is not int or size < 1:
-            raise ConfigError(f"{option} must be a positive integer", received=size, hint=f"the papers have {usual}")
+        _check_size(option, options.get(option, usual), usual=usual)
     _check_width(options.get("width"))
     _check_flag(options, "synchronized")
+
+
+def _check_size(option: str, size: object, *, usual: int) -> None:
+    if type(size) is not int or size < 1:
+        raise ConfigError(f"{option} must be a positive integer", received=size, hint=f"the papers have {usual}")
+
+
+def _check_dropout(options: Mapping[str, Any]) -> None:
+    dropout = options.get("dropout", 0.0)
+    if not _is_number(dropout) or not 0 <= dropout < 1:
+        raise ConfigError("dropout must lie in [0, 1)", received=dropout, hint="set dropout=0.0 to drop nothing")
 
 
 def _check_width(width: object, *, hint: str = "set channels for the width of the pyramid and the head") -> None:
@@ -188,6 +277,14 @@ def _check_choice(network: str, option: str, options: Mapping[str, Any], choices
 def _check_flag(options: Mapping[str, Any], option: str) -> None:
     if not isinstance(options.get(option, False), bool):
         raise ConfigError(f"{option} must be true or false", received=options[option], hint=f"leave {option} out")
+
+
+def _numbers(value: object) -> tuple[float, ...]:
+    """The numbers of a text "2-3", of a sequence, or the number itself; empty if it is none of them."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?(-\d+(\.\d+)?)*", value):
+        return tuple(map(float, value.split("-")))
+    several = tuple(value) if isinstance(value, list | tuple) else (value,)
+    return tuple(map(float, several)) if all(_is_number(one) and math.isfinite(one) for one in several) else ()
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -1,7 +1,9 @@
 """The rows of `kerasvision.models.table` for networks on another one: captioners, localizer, autoencoder and detectors.
 
+YOLO of 2016 has convolutions of its own, and is here beside the other detectors.
+
 >>> [row.name for row in ON_BACKBONES]
-['show_and_tell', 'show_attend_tell', 'localizer', 'autoencoder', 'fcos', 'retinanet']
+['show_and_tell', 'show_attend_tell', 'localizer', 'autoencoder', 'fcos', 'retinanet', 'ssd300', 'ssd', 'yolo_v1', 'yolo']
 """
 
 from kerasvision.models.figures import INDEPENDENT, RGB, TORCHVISION, Figure, Network
@@ -73,5 +75,62 @@ ON_BACKBONES = (
         url="https://arxiv.org/abs/1708.02002",
         smallest_side=32,  # as resnet50, its backbone
         figures=(Figure((800, 800, 3), 91, f"{TORCHVISION} with the backbone's norms", 34_014_999 + 53_120),),
+    ),
+    Network(
+        name="ssd300",
+        family="ssd",
+        paper="Liu et al., 2016, figure 2",
+        url="https://arxiv.org/abs/1512.02325",
+        smallest_side=268,  # 268 -> 134 -> 67 -> 34 -> 17 -> 9 -> 5 -> 3 -> 1: one pixel less leaves the last map empty
+        own_side=268,
+        # Both count the background as a class: 91 with it.
+        figures=(Figure((300, 300, 3), 90, TORCHVISION, 35_641_826, 35_641_826, "34.86"),),
+    ),
+    Network(
+        name="ssd",
+        family="ssd",
+        paper="Liu et al., 2016, section 2, on any backbone",
+        url="https://arxiv.org/abs/1512.02325",
+        smallest_side=32,  # as resnet50, its backbone
+        # torchvision's ResNet-50 without its head of 2,049,000; two maps beyond it, each by a 1x1 and a 3x3 convolution; and
+        # a 3x3 convolution on each of the five maps, for six boxes of 91 logits and 4 sides in each cell.
+        figures=(
+            Figure(
+                (300, 300, 3),
+                90,
+                INDEPENDENT,
+                25_557_032
+                - 2_049_000
+                + sum(wide * 128 + 128 + 9 * 128 * 256 + 256 for wide in (2048, 256))
+                + sum((9 * wide + 1) * 6 * (91 + 4) for wide in (512, 1024, 2048, 256, 256)),
+            ),
+        ),
+    ),
+    Network(
+        name="yolo_v1",
+        family="yolo",
+        paper="Redmon et al., 2016, figure 3",
+        url="https://arxiv.org/abs/1506.02640",
+        smallest_side=64,  # the side of its cells
+        flattens=True,
+        # 60,155,968 of the convolutions and 211,547,582 of the dense layers.
+        figures=(Figure((448, 448, 3), 20, INDEPENDENT, 271_703_550, 271_703_550),),
+    ),
+    Network(
+        name="yolo",
+        family="yolo",
+        paper="Redmon et al., 2016, section 2, on any backbone",
+        url="https://arxiv.org/abs/1506.02640",
+        smallest_side=32,  # as resnet18, its backbone
+        # torchvision's ResNet-18 without its head of 513,000; two 3x3 convolutions with norms; 20 classes and 2 boxes of 5
+        # numbers by a 1x1 convolution.
+        figures=(
+            Figure(
+                (448, 448, 3),
+                20,
+                INDEPENDENT,
+                11_689_512 - 513_000 + 2 * (9 * 512 * 512 + 2 * 512) + (512 + 1) * (20 + 2 * 5),
+            ),
+        ),
     ),
 )

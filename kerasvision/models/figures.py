@@ -40,7 +40,8 @@ class Network:
         family: the name of its file in `kerasvision/models/`.
         paper: authors, year and the part of the paper that defines it.
         url: address of the paper or of the chapter.
-        smallest_side: least height and width of an image, in pixels.
+        smallest_side: least height and width of an image, in pixels; of a network on a backbone, with its usual one.
+        own_side: what a network on a backbone requires itself, whatever its backbone reads.
         flattens: whether its head reads a flattened map, which requires images of one size.
         figures: published sizes; the first is for the paper's images and the builder's default options.
     """
@@ -50,6 +51,7 @@ class Network:
     paper: str
     url: str
     smallest_side: int
+    own_side: int = 1
     flattens: bool = False
     figures: tuple[Figure, ...]
 

@@ -25,8 +25,10 @@ def check_least_side(name: str, image_size: tuple[int | None, int | None], *, op
     12 x 12 or more, or choose a smaller network.
     """
     name = MODELS.name(MODELS.path(name))
-    on_backbone = backbone_of(name, options)
-    row = find(on_backbone[0] if on_backbone else name)
+    on_backbone, own = backbone_of(name, options), find(name)
+    row = find(on_backbone[0]) if on_backbone else own
+    if row and own and own.own_side > row.smallest_side:
+        row = own
     if row and any(side is not None and side < row.smallest_side for side in image_size):
         least = f"{row.smallest_side} x {row.smallest_side}"
         raise ConfigError(

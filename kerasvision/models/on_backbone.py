@@ -8,9 +8,10 @@ All other weights begin freshly initialised. If no classes are given, the file's
 same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import keras
@@ -33,17 +34,18 @@ class Head(NamedTuple):
     Attributes:
         axes: each such layer, and the axes of its weights that have a row for each class. The last layer has a bias.
         noun: what the rows stand for.
-        each: how many rows a class has, one for each anchor of a cell.
+        each: layer -> how many rows a class has in it, one for each anchor of a cell; 1 in a layer that is not there.
     """
 
     axes: ClassAxes
     noun: str = "classes"
-    each: int = 1
+    each: Mapping[str, int] = MappingProxyType({})
 
     def classes_of(self, network: keras.Model) -> int | None:
         """How many classes a network has; None if it lacks the head."""
-        logits = next((layer for layer in network.layers if layer.name == [*self.axes][-1]), None)
-        return None if logits is None else logits.weights[-1].shape[0] // self.each
+        last = [*self.axes][-1]
+        logits = next((layer for layer in network.layers if layer.name == last), None)
+        return None if logits is None else logits.weights[-1].shape[0] // self.each.get(last, 1)
 
 
 _DENSE: ClassAxes = {"class_logits": [(1,), (0,)]}
@@ -58,13 +60,34 @@ _OF_PIXELS: ClassAxes = {name: [(3,), (0,)] for name in ("auxiliary_logits", "lo
 # Its classes are the channels of the restored image.
 _OF_CHANNELS: ClassAxes = {"restored": [(3,), (0,)]}
 _OF_WORDS = Head({"decoder_words": [(0,)], "logits": [(1,), (0,)]}, noun="words")
-HEADS = {
+
+
+def _default_boxes(network: keras.Model) -> Head:
+    """The head of an SSD: a convolution on each map has as many rows for each class as another has for the background."""
+    boxes = {layer.name: layer.filters for layer in network.layers if layer.name.endswith("_background")}
+    each = {name.replace("_background", "_class_logits"): count for name, count in boxes.items()}
+    return Head({name: [(3,), (0,)] for name in each}, each=each)
+
+
+def _cells(network: keras.Model) -> Head:
+    """The head of YOLO: a convolution, or a dense layer that has a row of each class for each cell."""
+    layer = next(layer for layer in network.layers if layer.name == "class_scores")
+    if isinstance(layer, keras.layers.Conv2D):
+        return Head({layer.name: [(3,), (0,)]})
+    height, width, _ = network.get_layer(f"{layer.name}_map").target_shape
+    return Head({layer.name: [(1,), (0,)]}, each={layer.name: height * width})
+
+
+HEADS: Mapping[str, Head | Callable[[keras.Model], Head]] = {
     "show_and_tell": _OF_WORDS,
     "show_attend_tell": _OF_WORDS,
     "localizer": Head(_DENSE),
     "autoencoder": Head(_OF_CHANNELS, noun="channels"),
     "fcos": Head(_CONVOLUTION),
-    "retinanet": Head(_CONVOLUTION, each=ANCHORS_PER_CELL),
+    "retinanet": Head(_CONVOLUTION, each={"class_logits": ANCHORS_PER_CELL}),
+    "ssd300": _default_boxes,
+    "ssd": _default_boxes,
+    "yolo": _cells,
     **{name: Head(_SKIP_FCN) for name in ("fcn32s", "fcn16s", "fcn8s")},
     **{name: Head(_OF_PIXELS) for name in ("fcn", "deeplab_v3")},
 }
@@ -122,7 +145,8 @@ def _with_own_weights(
     maps, in_front = make(num_classes=None, **options), scaling_of(source)
     if in_front is not None:
         maps = scaled(maps, in_front)
-    head = HEADS[source.name]
+    found = HEADS[source.name]
+    head = found if isinstance(found, Head) else found(source)
     knows = head.classes_of(source)
     # With all layers, even if only the backbone is wanted: the file's layers must be among them.
     whole = make(num_classes=num_classes or knows or 1, **{**options, "backbone": maps})
@@ -147,7 +171,10 @@ def _classes_by_name(
         say_fresh(file, f"does not name its {head.noun}")
         return dict(stored), tuple(head.axes)
     rows = shared_rows(classes, theirs)
-    every = repeated(rows, ours=len(classes), theirs=len(theirs), each=head.each)
-    taken = by_name(whole, stored, file, axes=head.axes, rows=every, count=len(theirs), each=head.each)
+    taken = dict(stored)
+    for name, axes in head.axes.items():
+        each = head.each.get(name, 1)
+        every = repeated(rows, ours=len(classes), theirs=len(theirs), each=each)
+        taken |= by_name(whole, {name: stored[name]}, file, axes={name: axes}, rows=every, count=len(theirs), each=each)
     say_head(classes, rows, file, noun=head.noun)
     return taken, ()

@@ -244,6 +244,9 @@ def _head_by_name(
     if not rows:
         say_head(classes, rows, file)
         return dict(stored), False
+    if tuple(theirs) == tuple(classes):
+        say_head(classes, rows, file)
+        return dict(stored), True
     axes = class_axes(model, make, num_classes=len(classes))
     if not can_take(model, axes, names=classes, stored_names=theirs):
         say_fresh(file, f"is for other classes, and not only the last layer of {model.name} depends on them")

@@ -63,15 +63,16 @@ def scaled(model: keras.Model, first: keras.Layer) -> keras.Model:
         args, kwargs = keras.tree.map_structure(replaced, (args, kwargs))
         return layer(*args, **kwargs)
 
-    return keras.models.clone_model(model, input_tensors=image, clone_function=cache(_copy), call_function=call)
+    return keras.models.clone_model(model, input_tensors=image, clone_function=cache(copied), call_function=call)
 
 
 def scaling_of(model: keras.Model) -> layers.Rescaling | None:
     """A copy of the layer that `scaled` added; None if the model has no such layer."""
     found = next((layer for layer in model.layers if layer.name == NAME), None)
-    return None if found is None else _copy(found)
+    return None if found is None else copied(found)
 
 
-def _copy(layer: keras.Layer) -> keras.Layer:
-    copy = type(layer).from_config(layer.get_config())
+def copied(layer: keras.Layer, **changes: object) -> keras.Layer:
+    """A layer with the same settings but for `changes`, and with weights of its own, freshly initialised."""
+    copy = type(layer).from_config({**layer.get_config(), **changes})
     return fused(copy) if isinstance(copy, layers.BatchNormalization) else copy

@@ -208,6 +208,43 @@ def to_deltas(anchors: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
     return tf.concat([(box_centres - centres) / sizes, growth], axis=-1)
 
 
+@without_autograph
+def from_cells(points: tf.Tensor, places: tf.Tensor, *, strides: tf.Tensor, frame: tuple[float, float]) -> tf.Tensor:
+    """Boxes from the cells in which their centres lie, and what a network answers for them.
+
+    Args:
+        points: (A, 2), the middles of the cells, y and x in pixels.
+        places: (N, A, 4): y and x of the centre in its cell, from 0 to 1; the roots of height and width as shares of the
+            image. A negative root counts as a positive one.
+        strides: (A,), the sides of the cells in pixels.
+        frame: height and width of the image in pixels.
+
+    Returns:
+        float32 (N, A, 4), in pixels.
+
+    Source: Redmon et al., 2016 (YOLO), https://arxiv.org/abs/1506.02640, section 2.
+
+    >>> from_cells([[12.0, 4.0]], [[[0.5, 1.0, 0.5, 0.25]]], strides=[8.0], frame=(16, 32)).numpy().tolist()
+    [[[10.0, 7.0, 14.0, 9.0]]]
+    """
+    points, places, strides = _float32(points), _float32(places), _float32(strides)[:, tf.newaxis]
+    centres = points + (places[..., :2] - 0.5) * strides
+    half = tf.square(places[..., 2:]) * tf.constant(frame, tf.float32) / 2
+    return tf.concat([centres - half, centres + half], axis=-1)
+
+
+@without_autograph
+def to_cells(points: tf.Tensor, boxes: tf.Tensor, *, strides: tf.Tensor, frame: tuple[float, float]) -> tf.Tensor:
+    """The inverse of `from_cells`: from boxes (N, A, 4) in pixels to what a network should answer, float32 (N, A, 4).
+
+    >>> to_cells([[12.0, 4.0]], [[[10.0, 7.0, 14.0, 9.0]]], strides=[8.0], frame=(16, 32)).numpy().tolist()
+    [[[0.5, 1.0, 0.5, 0.25]]]
+    """
+    centres, sizes = _centres_and_sizes(boxes)
+    inside = (centres - _float32(points)) / _float32(strides)[:, tf.newaxis] + 0.5
+    return tf.concat([inside, tf.sqrt(tf.maximum(sizes / tf.constant(frame, tf.float32), 0.0))], axis=-1)
+
+
 def _float32(value: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.convert_to_tensor(value), tf.float32)
 

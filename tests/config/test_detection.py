@@ -32,6 +32,13 @@ def test_classes_come_from_the_objects():
         ({"export": c.Export(test_time=("flip",))}, "Leave export.test_time out"),
         ({"model": c.Model(name="resnet18")}, "model.options.backbone='resnet18'"),
         ({"model": c.Model(name="show_and_tell")}, "finds boxes, which show_and_tell does not"),
+        (
+            {"model": c.Model(name="ssd"), "task": c.Detection(focal_gamma=1)},
+            "task.focal_gamma has no meaning for ssd",
+        ),
+        ({"model": c.Model(name="ssd"), "task": c.Detection(assignment="task_aligned")}, "Leave it out: 'fixed'"),
+        ({"model": c.Model(name="fcos"), "task": c.Detection(negatives=5)}, "task.negatives has no meaning for fcos"),
+        ({"model": c.Model(name="yolo"), "task": c.Detection(box_loss="giou")}, "task.box_loss has no meaning for yolo"),
         ({"source": c.Digits()}, "Detection requires objects, but this Digits source gives none. Read objects through"),
         ({"gate": c.Gate(c.AtLeast("box_averge_precision", 0.5))}, "did you mean 'box_average_precision'"),
         ({"gate": c.Gate(c.AtLeast("accuracy", 0.5))}, "detection has no metric 'accuracy'"),

@@ -130,6 +130,7 @@ def short_densenet_small(dense_maps: Callable[..., Any] = densenet.dense_maps, *
 
 SMALL_VGG = {"width": 0.25, "dropout": 0.0}
 SMALL_DETECTOR = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p4", "depth": 1}
+SMALL_SSD = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p4", "channels": 8}
 SMALL_FCN = {"backbone": "vgg11", "width": 0.0625, "dropout": 0.0}
 SMALL_DILATED = {"backbone": "resnet18", "width": 0.0625, "dropout": 0.0, "output_stride": 16}
 MIRRORED = {"padding": "valid", "mirrored": True}
@@ -218,6 +219,21 @@ NETWORKS = [
     Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8, "distances": "exp", "norm": "batch"}, slow=True, rows=15),
     Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8}, rows=126),
     Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16, "norm": "group"}, slow=True, rows=126),
+    # A cell has 4 boxes of 10 logits, a logit of the background and 4 offsets: 60 numbers. The maps have 10 cells.
+    Network("ssd", (16, 32, 3), {**SMALL_SSD, "ratios": "2"}, rows=60),
+    Network("ssd", (16, 32, 3), {**SMALL_SSD, "levels": "p2-p4"}, slow=True, rows=(32 + 8 + 2) * 9),
+    # Maps of 34, 17, 9, 5, 3 and 1 cells a side, with 4 or 6 boxes each: 7,034 boxes of 15 numbers.
+    Network("ssd300", (268, 268, 3), {"backbone": "vgg11", "width": 1 / 16}, slow=True, rows=7_034 * 15 // 10),
+    # 2 x 4 cells of 10 classes and 2 boxes of 5 numbers.
+    Network("yolo", (16, 32, 3), {"backbone": "resnet9", "width": 0.125, "channels": 8, "depth": 1}, rows=16),
+    Network(
+        "yolo",
+        (16, 32, 3),
+        {"backbone": "resnet9", "width": 0.125, "channels": 8, "depth": 1, "hidden": 16, "batch_norm": False},
+        slow=True,
+        rows=16,
+    ),
+    Network("yolo_v1", (64, 64, 3), {"width": 1 / 32, "dropout": 0.0}, slow=True, rows=2),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0}, per_pixel=True, everywhere=True),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "batch_norm": True}, slow=True, per_pixel=True),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "depth": 1, **MIRRORED}, slow=True, per_pixel=True),

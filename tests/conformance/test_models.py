@@ -161,10 +161,14 @@ def test_image_becomes_one_finite_logit_per_class(logits, network):
 
 def test_output_is_logits_not_probabilities(model, network):
     # After the logits of pixels may follow what brings them to the size of the image.
-    of_rows = "restored" if network.name == "autoencoder" else "class_logits"
-    named = of_rows if network.rows else "logits" if network.per_pixel else None
-    last = model.get_layer(named) if named else model.layers[-1]
-    assert last.name in {"logits", "class_logits", "restored"}
+    # YOLO's scores are the probabilities themselves, by a linear layer.
+    of_rows = {"autoencoder": "restored", "yolo": "class_scores", "yolo_v1": "class_scores"}.get(
+        network.name, "class_logits"
+    )
+    named = of_rows if network.rows else "logits" if network.per_pixel else ""
+    # An SSD has a layer for the classes on each of its maps.
+    last = [layer for layer in model.layers if layer.name.endswith(named)][-1]
+    assert last.name.endswith(("logits", "restored", "class_scores"))
     # NiN's logits are the means of its last maps, and those of an FCN may be interpolated: such a layer has no activation.
     has_none = isinstance(last, keras.layers.GlobalAveragePooling2D | keras.layers.UpSampling2D)
     assert has_none or last.activation is keras.activations.linear

@@ -1,8 +1,20 @@
-"""Points and anchors: where the answers of a detector lie, beside numbers of torchvision and by hand."""
+"""Points, anchors and default boxes: where the answers of a detector lie, against numbers of torchvision and by hand."""
 
 import numpy as np
 
-from kerasvision.models.anchors import ANCHORS_PER_CELL, cell_anchors, pyramid_anchors, pyramid_points
+from kerasvision.models.anchors import (
+    ANCHORS_PER_CELL,
+    anchor_sides,
+    anchors_of_sides,
+    boxes_text,
+    cell_anchors,
+    default_boxes,
+    level_of,
+    pyramid_anchors,
+    pyramid_points,
+    sides_in,
+    strides_of,
+)
 
 RETINANET = {"ratios": (0.5, 1.0, 2.0), "scales": (1.0, 2 ** (1 / 3), 2 ** (2 / 3))}
 # Half the height and half the width of the nine anchors of p3 in torchvision, whose sizes there are 32, 40 and 50: for the
@@ -42,3 +54,32 @@ def test_points_are_the_middles_of_cells():
     assert points.tolist() == [[4, 4], [4, 12], [12, 4], [12, 12], [16, 16], [16, 48]]
     assert strides.tolist() == [8, 8, 8, 8, 32, 32]
     assert points.dtype == strides.dtype == "float32"
+
+
+def test_names_of_levels_and_boxes_are_read_as_they_are_written():
+    assert [strides_of(level_of(strides)) for strides in ((8, 8), (100, 100), (48.0, 64.5))] == [
+        (8, 8),
+        (100, 100),
+        (48, 64.5),
+    ]
+    sides = np.array([(21, 21), (14.8492, 29.6985)], np.float32)
+    np.testing.assert_allclose(sides_in(boxes_text(sides)), sides, rtol=1e-6)
+
+
+def test_anchors_that_are_read_from_a_name_are_the_same_to_the_last_bit():
+    shapes = {"p3": (4, 5), "p5": (2, 2)}
+    read = {level: sides_in(boxes_text(anchor_sides(level, **RETINANET))) for level in shapes}
+    np.testing.assert_array_equal(anchors_of_sides(shapes, read), pyramid_anchors(shapes))
+
+
+def test_default_boxes_lie_around_the_middles_of_cells_row_by_row():
+    found = default_boxes({"p1": (2, 2), "s4x5": (1, 1)}, {"p1": np.array([(2, 2), (1, 4)]), "s4x5": np.array([(4, 6)])})
+    # Middles at 1 and 3 along both axes; then one at 2, 2.5.
+    assert found.tolist() == [
+        [0, 0, 2, 2], [0.5, -1, 1.5, 3],
+        [0, 2, 2, 4], [0.5, 1, 1.5, 5],
+        [2, 0, 4, 2], [2.5, -1, 3.5, 3],
+        [2, 2, 4, 4], [2.5, 1, 3.5, 5],
+        [0, -0.5, 4, 5.5],
+    ]  # fmt: skip
+    assert found.dtype == "float32"

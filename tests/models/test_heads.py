@@ -185,6 +185,21 @@ def test_classes_of_a_detector_go_by_name_and_its_boxes_are_loaded_whole(name, o
     assert "the head loads 3 of 4 classes" in capsys.readouterr().err
 
 
+def test_classes_of_an_ssd_go_by_name_on_every_map_and_the_background_keeps_its_rows(saved, capsys):
+    options = {"name": "ssd", **DETECTOR, "levels": "p1-p3", "channels": 4, "ratios": "2"}
+    file, old = saved(**options)
+    new = begun_with(file, ("fox", "ant", "cat", "dog"), **options)
+    for place in (1, 2, 3):
+        rows = [one.get_layer(f"map{place}_class_logits").bias.numpy().reshape(4, -1) for one in (new, old)]
+        for number, of in {0: 2, 2: 0, 3: 1}.items():
+            np.testing.assert_array_equal(rows[0][:, number], rows[1][:, of])
+        assert not rows[0][:, 1].any()
+        for part in ("background", "offsets"):
+            kernels = [one.get_layer(f"map{place}_{part}").kernel for one in (new, old)]
+            np.testing.assert_array_equal(*kernels)
+    assert "the head loads 3 of 4 classes" in capsys.readouterr().err
+
+
 @pytest.fixture
 def narrow_dense_layers(monkeypatch):
     """Dense layers have at most 16 units: the 4096 of VGG-16 took most of the time."""

@@ -1,4 +1,4 @@
-"""Which point or anchor learns which object. Every function returns int32 (N, A): the number of the object, or one of
+"""Which point or box learns which object. Every function returns int32 (N, A): the number of the object, or one of
 
 BACKGROUND  it learns that nothing is there
 IGNORED     it learns nothing: it is within a crowd, or its overlap with an object is neither large nor small
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.ops.boxes import areas, pairwise_iou
+from kerasvision.ops.boxes import areas, iou, pairwise_iou
 from kerasvision.tasks.detection.readings import Grid, Readings
 
 BACKGROUND, IGNORED = -1, -2
@@ -17,7 +17,7 @@ BACKGROUND, IGNORED = -1, -2
 RADIUS = 1.5
 # A point of stride s learns boxes whose farthest side is between these many strides away: 64 to 128 pixels at stride 16.
 NEAR, FAR = 4.0, 8.0
-# IoU from which an anchor learns a box, and below which it is background.
+# IoU from which an anchor or a default box learns a box, and below which an anchor is background.
 ENOUGH, TOO_LITTLE = 0.5, 0.4
 # How many points or anchors learn a box, and how much score and IoU count in their choice.
 ALIGNED, SCORE_POWER, IOU_POWER = 10, 0.5, 6.0
@@ -53,7 +53,7 @@ def by_place_and_size(grid: Grid, truth: Truth) -> tf.Tensor:
 
     >>> from kerasvision.tasks.detection.readings import grid
     >>> truth = Truth(tf.constant([[[0.0, 0.0, 8.0, 16.0]]]), tf.constant([[0]]), tf.constant([[False]]))
-    >>> by_place_and_size(grid({3: (1, 3)}, anchors_per_cell=None), truth).numpy().tolist()
+    >>> by_place_and_size(grid({"p3": (1, 3)}), truth).numpy().tolist()
     [[0, 0, -1]]
     """
     up_left, down_right = _to_sides(grid, truth.boxes)
@@ -84,6 +84,45 @@ def by_overlap(grid: Grid, truth: Truth) -> tf.Tensor:
     of_box = tf.reduce_max(iou, axis=1, keepdims=True)
     is_best = tf.reduce_any((iou == of_box) & (of_box > 0), axis=-1)
     return _with_crowds(tf.where(is_best, number, assigned), grid, truth)
+
+
+def by_best_overlap(grid: Grid, truth: Truth) -> tf.Tensor:
+    """SSD: the default box with the largest IoU with an object learns it, and so do all whose IoU with it is large.
+
+    A default box that is the best one of two objects learns the second of them; an object may so be left without any.
+    Returns int32 (N, A).
+
+    Source: Liu et al., 2016, https://arxiv.org/abs/1512.02325, section 2.2, "Matching strategy".
+    """
+    iou = tf.where(truth.single[:, None, :], pairwise_iou(tf.constant(grid.anchors), truth.boxes), _NONE)
+    best, number = tf.reduce_max(iou, axis=-1), tf.argmax(iou, axis=-1, output_type=tf.int32)
+    assigned = tf.where(best >= ENOUGH, number, BACKGROUND)
+    is_best = tf.range(iou.shape[1])[:, None] == tf.argmax(iou, axis=1, output_type=tf.int32)[:, None, :]
+    is_best &= tf.reduce_max(iou, axis=1, keepdims=True) > 0
+    claimed = tf.reduce_max(tf.where(is_best, tf.range(tf.shape(iou)[2]), BACKGROUND), axis=-1)
+    return _with_crowds(tf.where(claimed >= 0, claimed, assigned), grid, truth)
+
+
+def by_cell(readings: Readings, truth: Truth) -> tf.Tensor:
+    """YOLO: the cell in which the centre of an object lies learns it, by that box of the cell that fits it best.
+
+    "Best" is the largest IoU, or the smallest distance if no box of the cell overlaps the object, as in the authors' code.
+    Of several objects in a cell, the largest is learned. Returns int32 (N, A).
+
+    Source: Redmon et al., 2016, https://arxiv.org/abs/1506.02640, section 2.2.
+    """
+    grid = readings.grid
+    centres = (truth.boxes[..., :2] + truth.boxes[..., 2:]) / 2
+    corners, sides = grid.points - grid.strides[:, None] / 2, grid.strides[:, None, None]
+    inside = centres[:, None] - corners[:, None, :]
+    wanted = tf.reduce_all((inside >= 0) & (inside < sides), axis=-1) & truth.single[:, None, :]
+    number = _best_object(tf.where(wanted, areas(truth.boxes)[:, None, :], _NONE))
+    boxes = tf.gather(truth.boxes, tf.maximum(number, 0), batch_dims=1)
+    found = iou(readings.boxes(), boxes)
+    apart = tf.reduce_sum(tf.square((readings.boxes() - boxes) / tf.constant(grid.frame * 2, tf.float32)), axis=-1)
+    fit = tf.reshape(tf.where(found > 0, found, -apart), [-1, len(grid.points) // grid.per_cell, grid.per_cell])
+    is_best = tf.reshape(tf.one_hot(tf.argmax(fit, axis=-1), grid.per_cell), tf.shape(number)) > 0
+    return _with_crowds(tf.where(is_best, number, BACKGROUND), grid, truth)
 
 
 def by_alignment(readings: Readings, truth: Truth) -> tuple[tf.Tensor, tf.Tensor]:

@@ -56,21 +56,21 @@ def lessons(
     counts = points_by_level(assigned, readings.grid, objects=wanted.shape[1])
     row = _most_telling(counts, wanted)
     figure = _picture(pixels[row], truth.boxes[row].numpy(), wanted[row], assigned[row], readings.grid)
-    noun = "points" if readings.grid.anchors is None else "anchors"
+    noun = readings.grid.kind.replace("_", " ")
     title = f"The {noun} that learn each object of a training image, by level"
     return Lessons({title: figure}, {TABLE: level_table(counts, wanted, readings.grid, noun=noun)})
 
 
 def points_by_level(assigned: npt.NDArray[Any], grid: Grid, *, objects: int) -> npt.NDArray[np.int64]:
-    """How many points or anchors of each level learn each object: int64 (N, M, L), from the finest level to the coarsest.
+    """How many points or boxes of each level learn each object: int64 (N, M, L), from the finest level to the coarsest.
 
     Args:
         assigned: int32 (N, A), the number of the object, or below 0.
-        grid: the points or anchors.
+        grid: the points or boxes.
         objects: M.
     """
     number = np.arange(objects)
-    found = [(assigned[:, grid.levels == level, None] == number).sum(axis=1) for level in np.unique(grid.levels)]
+    found = [(assigned[:, grid.levels == level, None] == number).sum(axis=1) for level in range(len(grid.names))]
     return np.stack(found, axis=-1).astype(np.int64)
 
 
@@ -82,18 +82,17 @@ def level_table(counts: npt.NDArray[np.int64], wanted: npt.NDArray[np.bool_], gr
     Args:
         counts: int64 (N, M, L), see `points_by_level`.
         wanted: bool (N, M), the objects to learn.
-        grid: the points or anchors.
-        noun: "points" or "anchors".
+        grid: the points or boxes.
+        noun: what they are: "points".
     """
-    levels = np.unique(grid.levels)
     of_level = counts[wanted]
     table = pd.DataFrame(
         {
-            "stride": [str(2**level) for level in levels] + [""],
+            "stride": [*(f"{stride:g}" for stride in _strides(grid)), ""],
             "objects": [*(of_level > 0).sum(axis=0), (of_level.sum(axis=1) == 0).sum()],
             noun: [*of_level.sum(axis=0), 0],
         },
-        index=pd.Index([*(f"p{level}" for level in levels), NONE], name="level"),
+        index=pd.Index([*grid.names, NONE], name="level"),
     )
     return table.astype({"objects": int, noun: int})
 
@@ -119,16 +118,26 @@ def _picture(
     shown = np.broadcast_to(pixels, (height, width, 3)) if channels == 1 else pixels
     # Pale, so that dots of any colour are seen. The edges of pixels are whole numbers, as those of the boxes are.
     axes.imshow((0.5 + 0.5 * shown / 255).clip(0, 1), extent=(0, width, height, 0))
-    levels = np.unique(grid.levels)
-    areas = dict(zip(levels.tolist(), np.geomspace(FINEST_DOT, COARSEST_DOT, len(levels)), strict=True))
+    areas = np.geomspace(FINEST_DOT, COARSEST_DOT, len(grid.names))
     for number in np.flatnonzero(wanted):
         color, (top, left, bottom, right) = f"C{number % 10}", boxes[number]
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=color, linewidth=1.5))
         mine = assigned == number
-        sizes = [areas[level] for level in grid.levels[mine].tolist()]
-        axes.scatter(grid.points[mine, 1], grid.points[mine, 0], s=sizes, color=color, edgecolor="black", linewidth=0.5)
+        axes.scatter(
+            grid.points[mine, 1],
+            grid.points[mine, 0],
+            s=areas[grid.levels[mine]],
+            color=color,
+            edgecolor="black",
+            linewidth=0.5,
+        )
     used = np.unique(grid.levels[np.isin(assigned, np.flatnonzero(wanted))]).tolist()
     dots = [Line2D([], [], marker="o", linestyle="", color="0.5", markersize=areas[level] ** 0.5) for level in used]
-    names = [f"p{level}, stride {2**level}" for level in used]
+    names = [f"{grid.names[level]}, stride {_strides(grid)[level]:g}" for level in used]
     figure.legend(dots, names, loc="outside lower center", ncols=3, frameon=False)
     return figure
+
+
+def _strides(grid: Grid) -> list[float]:
+    """The stride of each level along y, in pixels."""
+    return [float(grid.strides[grid.levels == level][0]) for level in range(len(grid.names))]

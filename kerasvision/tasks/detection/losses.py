@@ -1,12 +1,13 @@
 """The loss of a detector, one number per image.
 
-Every part is divided by the number of points or anchors of the image that learn an object, at least 1. FCOS and YOLO divide
-by that number in the whole batch instead. Then the loss of an image would depend on the others of its batch, and a batch
-spread over two devices would have another loss. For a batch of one image, both are the same.
+Every part but those of YOLO (`cell_losses`) is divided by the number of points or boxes of the image that learn an object,
+at least 1. FCOS, torchvision's SSD and YOLO's later versions divide by that number in the whole batch instead. Then the loss
+of an image would depend on the others of its batch, and a batch spread over two devices would have another loss. For a batch
+of one image, both are the same.
 
     classes     focal loss of every score, except ignored points (Lin et al., 2017, https://arxiv.org/abs/1708.02002,
                 equation 5); task-aligned: the quality focal loss (Li et al., 2020, https://arxiv.org/abs/2006.04388,
-                equation 4) against the IoU
+                equation 4) against the IoU; default boxes: cross-entropy, see `mining`
     box         1 - IoU or one of its relatives, or the absolute differences of distances or offsets
     centerness  cross-entropy against how central the point is (Tian et al., 2019, https://arxiv.org/abs/1904.01355,
                 equation 3); task-aligned: against the IoU of its box
@@ -18,29 +19,48 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from kerasvision import config as c
+from kerasvision.errors import ConfigError
 from kerasvision.ops.boxes import complete_iou, distance_iou, generalized_iou, iou
-from kerasvision.tasks.detection.assigning import BACKGROUND, IGNORED, Truth, by_alignment, by_overlap, by_place_and_size
-from kerasvision.tasks.detection.readings import Readings, read
+from kerasvision.tasks.detection.assigning import (
+    BACKGROUND,
+    IGNORED,
+    Truth,
+    by_alignment,
+    by_best_overlap,
+    by_cell,
+    by_overlap,
+    by_place_and_size,
+)
+from kerasvision.tasks.detection.cell_losses import cell_losses
+from kerasvision.tasks.detection.mining import mined_class_losses
+from kerasvision.tasks.detection.readings import Grid, Kind, Readings, read
 
 # From this difference on, the smooth L1 loss is linear (Girshick, 2015, https://arxiv.org/abs/1504.08083, equation 3).
 LINEAR_FROM = 1.0
 TINY = 1e-6
+# What `box_loss` and `assignment` mean for each kind of network if the settings do not choose.
+USUAL_BOX_LOSS: Mapping[Kind, str] = {"points": "giou", "anchors": "l1", "default_boxes": "smooth_l1"}
+FIXED: Mapping[Kind, Callable[[Grid, Truth], tf.Tensor]] = {
+    "points": by_place_and_size,
+    "anchors": by_overlap,
+    "default_boxes": by_best_overlap,
+}
 OVERLAPS = {"iou": iou, "giou": generalized_iou, "diou": distance_iou, "ciou": complete_iou}
 
 
 class Goals(NamedTuple):
-    """What each of A points or anchors should learn.
+    """What each of A points or boxes should learn.
 
     Attributes:
         assigned: int32 (N, A), the number of the object, BACKGROUND or IGNORED.
         boxes: float32 (N, A, 4), the object's box in pixels; anything without an object.
-        scores: float32 (N, A, K), of the classes: 1 or the IoU for the object's class, else 0.
-        weights: float32 (N, A), of the box; 0 without an object.
+        classes: int32 (N, A), the object's class; -1 without an object.
+        weights: float32 (N, A), of the box, and what the score of its class should be: 1 or the IoU; 0 without an object.
     """
 
     assigned: tf.Tensor
     boxes: tf.Tensor
-    scores: tf.Tensor
+    classes: tf.Tensor
     weights: tf.Tensor
 
 
@@ -59,8 +79,10 @@ def detection_losses(settings: c.Detection, *, num_classes: int) -> Callable[...
 
 
 def parts_of_loss(readings: Readings, truth: Truth, settings: c.Detection) -> dict[str, tf.Tensor]:
-    """`classes`, `box` and, if the network has it, `centerness`: float32 (N,) each."""
+    """`classes`, `box` and, if the network has it, `centerness` or `confidence`: float32 (N,) each."""
     goals = goals_of(readings, truth, settings)
+    if readings.grid.kind == "cells":
+        return cell_losses(readings, goals.assigned, goals.boxes, goals.classes, box_weight=settings.box_weight)
     count = tf.maximum(tf.reduce_sum(goals.weights, axis=1), 1.0)
     boxes = tf.reduce_sum(_box_losses(readings, goals, settings) * goals.weights, axis=1)
     found = {"classes": _class_losses(readings, goals, settings) / count, "box": settings.box_weight * boxes / count}
@@ -73,20 +95,26 @@ def parts_of_loss(readings: Readings, truth: Truth, settings: c.Detection) -> di
 
 
 def goals_of(readings: Readings, truth: Truth, settings: c.Detection) -> Goals:
-    """What each point or anchor should learn, by the assignment of the settings."""
+    """What each point or box should learn, by the assignment of the settings.
+
+    Raises:
+        ConfigError: the assignment is "task_aligned", and the network has neither points nor anchors.
+    """
     # What is chosen by the network's own answers has no gradient.
     fixed = Readings(readings.grid, *(None if one is None else tf.stop_gradient(one) for one in readings[1:]))
+    kind = readings.grid.kind
     if settings.assignment == "task_aligned":
+        if kind in ("default_boxes", "cells"):
+            raise ConfigError(
+                f"assignment='task_aligned' requires points or anchors; this network has {kind.replace('_', ' ')}"
+            )
         assigned, weights = by_alignment(fixed, truth)
     else:
-        by_rule = by_place_and_size if readings.grid.anchors is None else by_overlap
-        assigned = by_rule(readings.grid, truth)
+        assigned = by_cell(fixed, truth) if kind == "cells" else FIXED[kind](readings.grid, truth)
         weights = tf.cast(assigned >= 0, tf.float32)
     number = tf.maximum(assigned, 0)
-    classes = tf.gather(truth.classes, number, batch_dims=1)
-    has_object = assigned >= 0
-    scores = tf.one_hot(tf.where(has_object, classes, -1), readings.logits.shape[-1]) * weights[..., None]
-    return Goals(assigned, tf.gather(truth.boxes, number, batch_dims=1), scores, weights)
+    classes = tf.where(assigned >= 0, tf.gather(truth.classes, number, batch_dims=1), -1)
+    return Goals(assigned, tf.gather(truth.boxes, number, batch_dims=1), classes, weights)
 
 
 def focal_losses(goals: tf.Tensor, logits: tf.Tensor, *, gamma: float, alpha: float) -> tf.Tensor:
@@ -107,20 +135,23 @@ def _missing(goals: tf.Tensor, logits: tf.Tensor, *, power: float) -> tf.Tensor:
 def _class_losses(readings: Readings, goals: Goals, settings: c.Detection) -> tf.Tensor:
     """float32 (N,), the sum over all scores that count."""
     logits = readings.logits
+    if readings.grid.kind == "default_boxes":
+        return mined_class_losses(logits, goals.assigned, goals.classes, negatives=settings.negatives)
+    scores = tf.one_hot(goals.classes, logits.shape[-1]) * goals.weights[..., None]
     if settings.assignment == "task_aligned":
-        entropy = tf.nn.sigmoid_cross_entropy_with_logits(goals.scores, logits)
-        each = _missing(goals.scores, logits, power=settings.focal_gamma) * entropy
+        entropy = tf.nn.sigmoid_cross_entropy_with_logits(scores, logits)
+        each = _missing(scores, logits, power=settings.focal_gamma) * entropy
     else:
-        each = focal_losses(goals.scores, logits, gamma=settings.focal_gamma, alpha=settings.focal_alpha)
+        each = focal_losses(scores, logits, gamma=settings.focal_gamma, alpha=settings.focal_alpha)
     counts = tf.cast(goals.assigned != IGNORED, tf.float32)
     return tf.reduce_sum(tf.reduce_sum(each, axis=-1) * counts, axis=1)
 
 
 def _box_losses(readings: Readings, goals: Goals, settings: c.Detection) -> tf.Tensor:
     """float32 (N, A), finite also where there is no object."""
-    kind = settings.box_loss
+    kind: str = settings.box_loss
     if kind == "auto":
-        kind = "giou" if readings.grid.anchors is None else "l1"
+        kind = USUAL_BOX_LOSS[readings.grid.kind]
     has_object = (goals.assigned > BACKGROUND)[..., None]
     if kind in OVERLAPS:
         boxes = readings.boxes()

@@ -11,7 +11,7 @@ from kerasvision.tasks.detection.lessons import lessons, level_table, points_by_
 from kerasvision.tasks.detection.readings import grid
 
 # Four points of stride 8, and one of stride 16.
-POINTS = grid({3: (2, 2), 4: (1, 1)}, anchors_per_cell=None)
+POINTS = grid({"p3": (2, 2), "p4": (1, 1)})
 
 
 def test_objects_and_points_are_counted_by_level():

@@ -116,7 +116,7 @@ def test_answers_for_a_data_set_are_in_pixels_of_each_image(answered):
 def test_a_network_without_boxes_is_refused_with_the_way_out():
     with pytest.raises(ConfigError, match="maps named p3_class_logits") as refused:
         read({"logits": tf.zeros((1, 4))}, num_classes=3)
-    assert "set model.name='fcos' or 'retinanet'" in str(refused.value).lower()
+    assert "set model.name='fcos', 'retinanet', 'ssd' or 'yolo'" in str(refused.value).lower()
 
 
 def test_levels_are_read_from_fine_to_coarse_whatever_their_order(point_maps):
