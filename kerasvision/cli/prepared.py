@@ -68,9 +68,12 @@ def prepared(pipeline_file: Path, *, overrides: Sequence[str], root: Path, purpo
 
 
 def _trainer_settings(pipeline: "Pipeline", purpose: str) -> "TrainerSettings":
+    from kerasvision.config.overrides import with_value
     from kerasvision.config.stages import TrainerSettings
+    from kerasvision.config.warm_start import LATEST
 
     settings = pipeline.node("trainer").settings
     if not isinstance(settings, TrainerSettings):
         raise GraphError(f"`kerasvision {purpose}` requires a stage trainer with TrainerSettings", received=settings)
-    return settings
+    # These commands look at a training from nothing; which model is the latest, only the stage itself finds out.
+    return with_value(settings, "model.weights", None) if settings.model.weights == LATEST else settings

@@ -20,6 +20,7 @@ from kerasvision.config.sources import Source
 from kerasvision.config.suggestions import paths_like
 from kerasvision.config.tasks import Task
 from kerasvision.config.training import Training
+from kerasvision.config.warm_start import LATEST, check_latest
 from kerasvision.config.whitening import PcaWhitening, Whitening
 from kerasvision.errors import ConfigError, shown
 
@@ -298,8 +299,9 @@ class Experiment(Config):
 
     @model_validator(mode="after")
     def _images_are_what_the_weights_want(self) -> "Experiment":
+        check_latest(self)
         # A user's own .keras file does not say which images it was trained on.
-        if self.model.weights is None or self.model.weights.endswith(".keras"):
+        if self.model.weights in (None, LATEST) or self.model.weights.endswith(".keras"):
             return self
         if (self.transform.scale, self.transform.color_mode) != ("zero_to_one", "rgb"):
             raise ConfigError(

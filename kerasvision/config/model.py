@@ -14,6 +14,7 @@ from kerasvision.config.packaged import packaged_file
 from kerasvision.config.published import IMAGENET, PACKAGED, WITH_IMAGENET, origin_of
 from kerasvision.config.search import Scalar
 from kerasvision.config.tensor_files import ENDINGS, is_tensor_file, tensors_in
+from kerasvision.config.warm_start import LATEST
 from kerasvision.errors import ConfigError
 
 
@@ -32,8 +33,8 @@ class Model(Dependent):
     weights: str | None = Field(
         default=None,
         description="initial weights: 'imagenet', or the path of a .h5 file in the layout of keras.applications, of a "
-        ".safetensors or .pth file of torchvision or timm, or of the .keras file of an earlier training; None: random "
-        "initialisation",
+        ".safetensors or .pth file of torchvision or timm, or of the .keras file of an earlier training; 'latest': those of "
+        "the last blessed model of this pipeline; None: random initialisation",
     )
     options: dict[str, Scalar | tuple[Scalar, ...]] = Field(
         default_factory=dict, description="keyword arguments of the network's builder, such as activation"
@@ -42,10 +43,10 @@ class Model(Dependent):
     @field_validator("weights")
     @classmethod
     def _weights_are_of_a_kind(cls, weights: str | None) -> str | None:
-        if weights in (None, IMAGENET) or weights.endswith((".h5", ".keras", *ENDINGS)):
+        if weights in (None, IMAGENET, LATEST) or weights.endswith((".h5", ".keras", *ENDINGS)):
             return weights
         raise ConfigError(
-            f"weights must be 'imagenet', or a file that ends in .h5, .keras, {', '.join(ENDINGS)}",
+            f"weights must be 'imagenet', 'latest', or a file that ends in .h5, .keras, {', '.join(ENDINGS)}",
             received=weights,
             hint="a SavedModel cannot be used; the trainer writes its network to Format-Keras/model.keras in its folder",
         )
@@ -91,7 +92,7 @@ class Model(Dependent):
     @property
     def weights_file(self) -> Path | None:
         """The file that `weights` names; None if it names none."""
-        return None if self.weights in (None, IMAGENET) else Path(self.weights)
+        return None if self.weights in (None, IMAGENET, LATEST) else Path(self.weights)
 
     def identity(self) -> dict[str, Any]:
         """A file of weights counts by its content, not by its path."""

@@ -66,7 +66,24 @@ class Previous:
     key: str
 
 
-Input = Channel | LatestBlessed | Previous
+@dataclass(frozen=True)
+class LatestTraining:
+    """An input that is looked up when the stage is planned: what the training of the newest blessed model read or wrote.
+
+    It is part of the fingerprint. A training whose settings, code and other inputs are those of today does not count:
+    otherwise each run would begin where the one before ended, and no result could be reused. The stage does not get this
+    input if there is no such training.
+
+    Attributes:
+        producer: the node that trains, which is the one that gets this input.
+        key: an input or output of it, such as `model`.
+    """
+
+    producer: str
+    key: str
+
+
+Input = Channel | LatestBlessed | LatestTraining | Previous
 
 
 @dataclass(frozen=True)
@@ -250,7 +267,7 @@ class Pipeline:
         if key not in node.signature.inputs:
             raise GraphError(f"{node.name} has no input {key!r}; {lookup.did_you_mean(key, node.signature.inputs)}")
         expected = node.signature.inputs[key]
-        source = self._promised(node, channel) if isinstance(channel, Previous) else channel
+        source = self._promised(node, channel) if isinstance(channel, LatestTraining | Previous) else channel
         source = source.other_than if isinstance(source, LatestBlessed) else source
         if not isinstance(source, Channel):
             raise GraphError(f"{node.name}({key}=...) must be a node's output, such as trainer.model", received=source)
@@ -262,8 +279,13 @@ class Pipeline:
                 f"{source.producer}.{source.key} is {source.type.TYPE_NAME}"
             )
 
-    def _promised(self, node: Node, previous: Previous) -> Channel:
-        """The channel of an earlier output, which has the same type as the next one."""
+    def _promised(self, node: Node, previous: LatestTraining | Previous) -> object:
+        """The channel of an earlier output or input, which has the same type as the next one."""
+        if isinstance(previous, LatestTraining):
+            if previous.producer != node.name:
+                raise GraphError(f"{node.name} cannot begin with what another node trained", received=previous.producer)
+            if previous.key in node.inputs:
+                return node.inputs[previous.key]
         producer = node if previous.producer == node.name else self.node(previous.producer)
         channel: Channel = getattr(producer, previous.key)
         return channel

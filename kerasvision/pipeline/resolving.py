@@ -1,10 +1,12 @@
 """Finds the artifacts that a stage reads, whether its result can be reused, and why not."""
 
+from collections.abc import Mapping
+
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.changes import fingerprint_changes
 from kerasvision.pipeline.digests import tree_digest
-from kerasvision.pipeline.fingerprint import Fingerprint
-from kerasvision.pipeline.graph import Channel, LatestBlessed, Node, Previous
+from kerasvision.pipeline.fingerprint import Fingerprint, fingerprint
+from kerasvision.pipeline.graph import Channel, LatestBlessed, LatestTraining, Node, Previous
 from kerasvision.pipeline.records import ArtifactRecord
 from kerasvision.pipeline.store import Store
 
@@ -15,7 +17,7 @@ NEVER_FINISHED = "it has not finished here before"
 
 
 def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> dict[str, ArtifactRecord]:
-    """The artifacts that a node reads. A baseline that does not exist yet is left out."""
+    """The artifacts that a node reads. A baseline or an earlier training that does not exist yet is left out."""
     inputs = {}
     for key, source in node.inputs.items():
         if isinstance(source, Channel):
@@ -26,7 +28,37 @@ def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> di
             newest = next((model for model in blessed if intact(model, store)), None)
             if newest is not None:
                 inputs[key] = newest
-    return inputs
+    wanted = {key: source.key for key, source in node.inputs.items() if isinstance(source, LatestTraining)}
+    return inputs | (_latest_training(node, wanted, inputs, store, pipeline) if wanted else {})
+
+
+def _latest_training(
+    node: Node, wanted: Mapping[str, str], inputs: dict[str, ArtifactRecord], store: Store, pipeline: str
+) -> dict[str, ArtifactRecord]:
+    """What the training of the newest blessed model read and wrote; a training like the coming one is passed over.
+
+    Args:
+        node: the stage that trains.
+        wanted: input name -> key of that training.
+        inputs: all other inputs.
+        store: where runs are kept.
+        pipeline: the pipeline's name.
+    """
+    now = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store).key
+    for saved_model in store.blessed_models(pipeline):
+        exporter = store.producer(saved_model.id)
+        makers = (store.producer(read.id) for read in (exporter.inputs.values() if exporter else ()))
+        training = next((maker for maker in makers if maker is not None and maker.node == node.name), None)
+        if training is None:
+            continue
+        parts = dict(store.fingerprint(training.id))
+        parts["inputs"] = {name: digest for name, digest in parts["inputs"].items() if name not in wanted}
+        known = {**training.inputs, **training.outputs}
+        found = {name: known[key] for name, key in wanted.items() if key in known}
+        is_other = Fingerprint.from_data(parts).key != now
+        if is_other and len(found) == len(wanted) and all(intact(artifact, store) for artifact in found.values()):
+            return found
+    return {}
 
 
 def resolve_history(node: Node, key: str, done: Outputs, store: Store, pipeline: str) -> dict[str, ArtifactRecord]:

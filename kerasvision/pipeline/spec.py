@@ -3,7 +3,7 @@
 import json
 
 from kerasvision.config.listing import storable
-from kerasvision.pipeline.graph import Input, LatestBlessed, Node, Pipeline, Previous
+from kerasvision.pipeline.graph import Input, LatestBlessed, LatestTraining, Node, Pipeline, Previous
 
 
 def compile_pipeline(pipeline: Pipeline) -> str:
@@ -30,6 +30,8 @@ def _node(node: Node) -> dict[str, object]:
 def _channel(channel: Input) -> str:
     if isinstance(channel, LatestBlessed):
         return f"latest blessed other than {_channel(channel.other_than)}"
+    if isinstance(channel, LatestTraining):
+        return f"{channel.key} of the latest blessed training of {channel.producer}"
     if isinstance(channel, Previous):
         return f"previous {channel.producer}.{channel.key}"
     return f"{channel.producer}.{channel.key}"

@@ -9,9 +9,10 @@ from kerasvision import lookup
 from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import experiment_of, load_pipeline_module, run_by_user
 from kerasvision.config.stages import fold_settings, stage_settings
+from kerasvision.config.warm_start import LATEST
 from kerasvision.errors import GraphError
 from kerasvision.models.least_side import check_least_side
-from kerasvision.pipeline.graph import Channel, Input, LatestBlessed, Node, Pipeline, PipelineFile, Previous
+from kerasvision.pipeline.graph import Channel, Input, LatestBlessed, LatestTraining, Node, Pipeline, PipelineFile, Previous
 
 
 def standard_pipeline(experiment: Experiment) -> Pipeline:
@@ -43,7 +44,7 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     transform_graph = add("transform", examples=examples, schema=schema, anomalies=anomalies).transform_graph
     data = {"examples": examples, "schema": schema, "transform_graph": transform_graph}
     best = add("tuner", **data).best_hyperparameters if experiment.search else None
-    model = add("trainer", **data, hyperparameters=best).model
+    model = add("trainer", **data, hyperparameters=best, **_earlier_training(experiment)).model
     models = {"model": model, "saved_model": add("exporter", **data, model=model).saved_model}
     has_simple = "simple_models" in settings
     rivals = {
@@ -62,6 +63,13 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     if experiment.predict:
         add("bulk_inferrer", saved_model=models["saved_model"], model_blessing=evaluator.blessing)
     return pipeline
+
+
+def _earlier_training(experiment: Experiment) -> dict[str, Input]:
+    """What the trainer gets of the training of the last blessed model, if its weights begin there."""
+    if experiment.model.weights != LATEST:
+        return {}
+    return {"base_model": LatestTraining("trainer", "model"), "base_examples": LatestTraining("trainer", "examples")}
 
 
 def _fold_adder(pipeline: Pipeline, experiment: Experiment, fold: int) -> Callable[..., Node]:

@@ -12,17 +12,27 @@ def trainer(
     transform_graph: TransformGraph,
     model: Out[Model],
     hyperparameters: HyperParameters | None = None,
+    base_model: Model | None = None,
+    base_examples: Examples | None = None,
     *,
     settings: TrainerSettings,
     work: Path,
 ) -> None:
     """Examples, TransformGraph -> Model. Checkpoints and logs go to `work`; a training that began there is continued.
 
-    With several workers it runs on all of them at once, and only the chief writes the model.
+    With `model.weights="latest"` the weights begin as those of `base_model`, which was trained on `base_examples`. With
+    several workers it runs on all of them at once, and only the chief writes the model.
     """
     from kerasvision.training.session import TrainingFiles, train, with_hyperparameters
+    from kerasvision.training.warm_start import with_latest_weights
 
     chosen = with_hyperparameters(settings, hyperparameters.best if hyperparameters else None)
+    chosen = with_latest_weights(
+        chosen,
+        network=base_model.keras_file if base_model else None,
+        manifest=examples.manifest,
+        network_manifest=base_examples.manifest if base_examples else None,
+    )
     chosen.save(model.settings)
     train(
         chosen,
