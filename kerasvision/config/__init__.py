@@ -42,6 +42,7 @@ from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, T
 from kerasvision.config.export import Export, Format, LiteRt, LiteRtInt8, Onnx, OpenVino, OpenVinoBfloat16
 from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
 from kerasvision.config.generation import Generation
+from kerasvision.config.hooks import Hooks
 from kerasvision.config.inference import Predict
 from kerasvision.config.localization import Localization
 from kerasvision.config.map_sources import Masks
@@ -64,7 +65,8 @@ __all__ = [
     "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "BeamSearch", "Better", "Captioning",
     "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
     "Decoding", "Detection", "Digits", "EarlyStopping", "EncodedCrop", "Evaluation", "Experiment", "Exponential", "Export",
-    "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Generation", "Grayscale", "Greedy", "Idx", "ImageFolder",
+    "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Generation", "Grayscale", "Greedy", "Hooks", "Idx",
+    "ImageFolder",
     "Ingest", "Int", "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform",
     "Masks", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse", "OneCycle",
     "Onnx", "OpenVino", "OpenVinoBfloat16", "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict", "RandAugment",

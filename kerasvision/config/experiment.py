@@ -12,6 +12,7 @@ from kerasvision.config.base import Config
 from kerasvision.config.evaluation import TEN_CROP, Evaluation, SimpleModels
 from kerasvision.config.export import Export
 from kerasvision.config.gate import Gate
+from kerasvision.config.hooks import Hooks
 from kerasvision.config.inference import Predict
 from kerasvision.config.model import Model
 from kerasvision.config.overrides import with_values
@@ -222,6 +223,7 @@ class Experiment(Config):
     export: Export = Field(default=Export(), description="in which formats the trained model is written")
     serving: Serving = Field(default=Serving(), description="how the saved model is checked and timed")
     predict: Predict | None = Field(default=None, description="images to predict once the model is blessed")
+    hooks: Hooks = Field(default=Hooks(), description="programs that are called after a push or a failure")
 
     @field_validator("name", mode="before")
     @classmethod

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from kerasvision import lookup
 from kerasvision.config.base import Config
 from kerasvision.config.experiment import NAME_PATTERN
+from kerasvision.config.hooks import Hooks
 from kerasvision.errors import GraphError
 from kerasvision.pipeline.artifacts import OUTPUT, Artifact
 
@@ -191,7 +192,8 @@ class PipelineFile:
 class Pipeline:
     """Stages in the order in which they were added. They can run in this order.
 
-    `origin` is the file that it was loaded from; None if a program made it, or changed it since.
+    `origin` is the file that it was loaded from; None if a program made it, or changed it since. `hooks` are programs that
+    `run` calls at its end.
 
     >>> from kerasvision.pipeline.graph import Pipeline
     >>> pipeline = Pipeline("demo")
@@ -204,6 +206,7 @@ class Pipeline:
     name: str
     nodes: dict[str, Node] = field(default_factory=dict)
     origin: PipelineFile | None = None
+    hooks: Hooks = field(default_factory=Hooks)
 
     def __post_init__(self) -> None:
         _check_name(self.name)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kerasvision.errors import ConfigError, StoreError
+from kerasvision.errors import ConfigError, Interrupted, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.capacity import default_workers, has_gpus
 from kerasvision.pipeline.checks import check_pipeline, needed, selected
 from kerasvision.pipeline.fingerprint import fingerprint
 from kerasvision.pipeline.graph import Pipeline
+from kerasvision.pipeline.hooks import after_failure, after_push
 from kerasvision.pipeline.launcher import (
     Launch,
     Result,
@@ -115,14 +116,30 @@ def run(
     with opened(Path(root) / RUNS_FOLDER) as store:
         record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000, purpose)
         context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
-        with _registered(record, store, asked.to_text() if asked else ""):
+        with (
+            _failure_told(pipeline, record, Path(root), listener),
+            _registered(record, store, asked.to_text() if asked else ""),
+        ):
             if (count := _useful_workers(pipeline, chosen, workers)) > 1:
                 results = _launched_side_by_side(
                     pipeline, chosen, context, listener, force=force, count=count, will_execute=will_execute
                 )
             else:
                 results = _launched(pipeline, chosen, context, listener, force=force)
+    if purpose == PIPELINE:
+        after_push(pipeline.hooks, record, results, Path(root), lambda sentence: listener.remark("after_push", sentence))
     return RunResult(record.id, results)
+
+
+@contextmanager
+def _failure_told(pipeline: Pipeline, run: RunRecord, root: Path, listener: Listener) -> Iterator[None]:
+    """Calls the program for failures if the run fails; not if it is stopped."""
+    try:
+        yield
+    except Exception as error:
+        if run.purpose == PIPELINE and not isinstance(error, Interrupted):
+            after_failure(pipeline.hooks, run, error, root, lambda sentence: listener.remark("after_failure", sentence))
+        raise
 
 
 def _useful_workers(pipeline: Pipeline, chosen: Collection[str], asked: int | None) -> int:

@@ -29,4 +29,4 @@ def overruled(pipeline: Pipeline, *, reason: str) -> Pipeline:
     if type(node.settings) is not PusherSettings:
         raise ConfigError(f"only a stage with PusherSettings can be forced; {node.name} has other settings")
     forced = ForcedPusherSettings(name=node.settings.name, reason=reason)
-    return Pipeline(pipeline.name, {**pipeline.nodes, node.name: replace(node, settings=forced)})
+    return replace(pipeline, nodes={**pipeline.nodes, node.name: replace(node, settings=forced)}, origin=None)

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from kerasvision.config.hooks import Hooks
 from kerasvision.config.loading import module_name
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline.artifacts import Examples
@@ -76,6 +77,7 @@ def replay(pack: Pack, root: Path, *, listener: Listener | None = None, workers:
     pack = _renamed(pack, file)
     with _on_path(root / CODE):
         pipeline = load_recorded(file, pack.request.experiment)
+        pipeline.hooks = Hooks()  # they are for the runs of whoever packed it
         until = pack.request.only or pack.request.until
         result = run(pipeline, root=root, until=until, listener=listener, workers=workers)
     with opened(root / RUNS_FOLDER, read_only=True) as store:

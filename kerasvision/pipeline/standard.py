@@ -170,6 +170,7 @@ def _pipeline_of(module: ModuleType, path: Path, experiment: Experiment) -> Pipe
         if not isinstance(pipeline, Pipeline):
             raise GraphError(f"pipeline(experiment) in {path} must return a Pipeline", received=pipeline)
         _check_final(experiment, pipeline)
+    pipeline.hooks = experiment.hooks
     pipeline.origin = PipelineFile(path, experiment.to_data())
     return pipeline
 
