@@ -1,8 +1,8 @@
-"""A narrow ResNet-18 tags generated scenes with their shapes: 0.853 average precision (1 seed, 46.9 minutes on 2 CPU cores).
+"""A narrow ResNet-9 tags generated scenes with their shapes: 0.994 average precision (1 seed, 7.7 minutes on 2 CPU cores).
 
-That is the mean average precision of 448 test scenes, with an interval from 0.833 to 0.871, and the time of a run while
-other programs used the cores too. The training loss was still falling at the end. The nearest neighbours in the principal
-components of the pixels reach 0.282 on the same scenes.
+That is the mean average precision of 448 test scenes, with an interval from 0.988 to 0.997, and the time of a run while
+other programs used the cores too. The nearest neighbours in the principal components of the pixels reach 0.282 on the same
+scenes. A ResNet-18 as narrow halves the image twice before its first block; after 24 epochs it had 0.853.
 
     kerasvision run pipelines/shapes_tags.py --until evaluator
 """
@@ -16,15 +16,17 @@ EXPERIMENT = c.Experiment(
     transform=c.Transform(image_size=(64, 64), scale="zero_mean"),
     augment=(c.RandomFlip(), c.Translate()),
     task=c.MultiLabel(),
-    model=c.Model(name="resnet18", options={"width": 0.25}),
+    model=c.Model(name="resnet9", options={"width": 0.25}),
     training=c.Training(
-        epochs=24,
+        epochs=20,
         batch_size=32,
-        optimizer=c.AdamW(learning_rate=0.004, weight_decay=0.05),
+        optimizer=c.AdamW(learning_rate=0.01, weight_decay=0.05),
         schedule="cosine",
         warmup_epochs=1,
         precision="bfloat16",
+        # Compiling takes as long as some epochs, and the network is small.
+        xla="off",
     ),
     evaluation=c.Evaluation(slices=("tags", "brightness")),
-    gate=c.Gate(c.AtLeast("mean_average_precision", 0.7)),
+    gate=c.Gate(c.AtLeast("mean_average_precision", 0.95)),
 )
