@@ -1,14 +1,14 @@
 """How good images of Fashion-MNIST become that a network makes of noise, within some minutes of processor time.
 
-    python tests/benchmarks/generation.py DATA [--minutes 10] [--only vae dcgan] [--out FOLDER]
+    python tests/benchmarks/generation.py DATA [--minutes 10] [--only vae dcgan] [--judge SAVED_MODEL] [--out FOLDER]
     python tests/benchmarks/generation.py DATA --few 50 [--minutes 1] [--only vae]
 
 DATA is the folder of the four files of Fashion-MNIST. A LeNet-5 learns to tell the ten classes on all 60,000 training
-images, for 4 epochs. Then each generator trains on the same images, with the settings of `pipelines/fashion_mnist_vae.py`
-or `DCGAN` but for the number of epochs: it stops after the epoch in which its minutes of processor time are over. 2,000
-test images are compared with as many samples of the same classes, by the scores that an evaluation has. `agreement` is
-that of the LeNet-5 with the class asked for, and `agreement_of_images` its accuracy on these test images. OUT gets pictures
-of samples.
+images, for 4 epochs, or `--judge` names a saved model that tells them. Then each generator trains on the same images, with
+the settings of `pipelines/fashion_mnist_vae.py`, which `--set` changes, or `DCGAN` but for the number of epochs: it stops
+after the epoch in which its minutes of processor time are over. 2,000 test images are compared with as many samples of
+the same classes, by the scores that an evaluation has. `agreement` is that of the classifier with the class asked for, and
+`agreement_of_images` its accuracy on these test images. OUT gets pictures of samples.
 
 With --few, shirts and coats have that many training images, and every other class has 1,000. A generator learns from these,
 and fills the two classes up to 1,000 with samples. LeNet-5 learns from the images alone, and from images and samples, with
@@ -17,7 +17,6 @@ three seeds each. Printed are its accuracy on all test images, and its recall of
 
 import argparse
 import gzip
-import runpy
 import time
 from pathlib import Path
 
@@ -27,7 +26,9 @@ import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision import models
+from kerasvision.config.loading import load_experiment
 from kerasvision.data.png import encode_png
+from kerasvision.served.model import ServedModel
 from kerasvision.tasks.base import SplitPixels, make_task
 from kerasvision.tasks.generation.answers import pictures_of
 from kerasvision.tasks.generation.judging import judged_samples
@@ -200,18 +201,21 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--only", nargs="+", default=["vae", "dcgan"])
+    parser.add_argument("--judge", type=Path, metavar="SAVED_MODEL")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="PATH=VALUE")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--few", type=int)
     chosen = parser.parse_args()
     (train, train_labels), (test, labels) = read(chosen.data, "train"), read(chosen.data, "t10k")
-    vae = runpy.run_path(str(PIPELINE))["EXPERIMENT"]
+    vae = load_experiment(PIPELINE, overrides=chosen.overrides)
     experiments = {"vae": vae, "dcgan": vae.model_copy(update=DCGAN)}
     experiments = {name: experiments[name] for name in chosen.only}
     if chosen.few:
         for experiment in experiments.values():
             few(experiment, train, train_labels, test, labels, count=chosen.few, minutes=chosen.minutes)
         return
-    classifier = Lenet(train, train_labels, experiments[chosen.only[0]].source.class_names)
+    names = vae.source.class_names
+    classifier = ServedModel(chosen.judge) if chosen.judge else Lenet(train, train_labels, names)
     for name, experiment in experiments.items():
         task, network = trained(experiment, train, train_labels, chosen.minutes)
         found, figures = scores(task, network, classifier, train, test[:JUDGED], labels[:JUDGED])
