@@ -124,6 +124,8 @@ CODES: Mapping[str, Severity] = MappingProxyType(
         "class_appeared": "info",
         "class_vanished": "warning",
         "fewer_images": "warning",
+        # checks of a person's own, which set their severity themselves
+        "own_check": "error",
     }
 )
 

@@ -9,6 +9,7 @@ from kerasvision.config.base import Config
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.data.measuring.statistics import Statistics
 from kerasvision.data.validating.anomalies import CODES
+from kerasvision.data.validating.checks import StatisticsCheck
 from kerasvision.errors import ConfigError
 
 
@@ -71,6 +72,10 @@ class DataSchema(Config):
     max_shrinkage: float = Field(default=0.5, ge=0, le=1, description="share of the last run's images that may be missing")
     severities: dict[str, Literal["error", "warning", "info", "ignore"]] = Field(
         default_factory=dict, description="code of an anomaly -> its severity here, if it is not the usual one"
+    )
+
+    checks: tuple[StatisticsCheck, ...] = Field(
+        default=(), description="your own bounds for numbers in statistics.json, such as the images of a class"
     )
 
     @field_validator("severities", mode="before")

@@ -6,6 +6,7 @@ import pandas as pd
 
 from kerasvision.data.measuring.statistics import Statistics
 from kerasvision.data.validating.anomalies import CODES, SEVERITIES, Anomaly, summarize
+from kerasvision.data.validating.checks import check_anomalies
 from kerasvision.data.validating.copies import copy_anomalies
 from kerasvision.data.validating.drift import PreviousRun, drift_since, split_drift
 from kerasvision.data.validating.images import (
@@ -66,15 +67,16 @@ def find_anomalies(
         found += split_drift(images, schema)
     if images is not None and previous is not None:
         found += drift_since(previous, statistics, images, schema)
-    return _by_severity(found, schema)
+    own = check_anomalies(statistics, schema.checks)
+    return sorted([*_by_severity(found, schema), *own], key=lambda one: SEVERITIES.index(one.severity))
 
 
 def _by_severity(found: list[Anomaly], schema: DataSchema) -> list[Anomaly]:
-    """The anomalies with the severities of the schema, worst first, without the ignored ones."""
+    """The anomalies with the severities of the schema, without the ignored ones."""
     severities = {**CODES, **schema.severities}
     kept = []
     for one in summarize(found):
         severity = severities[one.code]
         if severity != "ignore":
             kept.append(replace(one, severity=severity))
-    return sorted(kept, key=lambda one: SEVERITIES.index(one.severity))
+    return kept
