@@ -180,6 +180,8 @@ MODELS = Table(
         "ssd": "kerasvision.models.ssd:ssd",
         "yolo_v1": "kerasvision.models.yolo:yolo_v1",
         "yolo": "kerasvision.models.yolo:yolo",
+        "faster_rcnn": "kerasvision.models.faster_rcnn:faster_rcnn",
+        "faster_rcnn_fpn": "kerasvision.models.faster_rcnn:faster_rcnn_fpn",
         "unet": "kerasvision.models.unet:unet",
         "fcn32s": "kerasvision.models.fcn:fcn32s",
         "fcn16s": "kerasvision.models.fcn:fcn16s",
@@ -205,6 +207,8 @@ OPTION_CHECKS = Table(
         "ssd": "kerasvision.config.network_options:check_ssd",
         "yolo_v1": "kerasvision.config.network_options:check_yolo_v1",
         "yolo": "kerasvision.config.network_options:check_yolo",
+        "faster_rcnn": "kerasvision.config.region_options:check_faster_rcnn",
+        "faster_rcnn_fpn": "kerasvision.config.region_options:check_faster_rcnn_fpn",
         **dict.fromkeys(GENERATORS, "kerasvision.config.generator_sizes:check_generator"),
     },
 )

@@ -21,13 +21,16 @@ OF_A_CLASS = ("average_precision", "recall")
 MOST_BOXES = 1000
 # The networks of our table that find boxes, and the settings that have no meaning for each of them.
 _OF_SCORES = ("focal_gamma", "focal_alpha", "assignment")
+_OF_SAMPLES = ("sampled_anchors", "sampled_regions")
 DETECTORS: Mapping[str, tuple[str, ...]] = {
-    "fcos": ("negatives",),
-    "retinanet": ("negatives",),
-    "ssd300": _OF_SCORES,
-    "ssd": _OF_SCORES,
-    "yolo_v1": (*_OF_SCORES, "negatives", "box_loss"),
-    "yolo": (*_OF_SCORES, "negatives", "box_loss"),
+    "fcos": ("negatives", *_OF_SAMPLES),
+    "retinanet": ("negatives", *_OF_SAMPLES),
+    "ssd300": (*_OF_SCORES, *_OF_SAMPLES),
+    "ssd": (*_OF_SCORES, *_OF_SAMPLES),
+    "yolo_v1": (*_OF_SCORES, "negatives", "box_loss", *_OF_SAMPLES),
+    "yolo": (*_OF_SCORES, "negatives", "box_loss", *_OF_SAMPLES),
+    "faster_rcnn": (*_OF_SCORES, "negatives", "box_loss"),
+    "faster_rcnn_fpn": (*_OF_SCORES, "negatives", "box_loss"),
 }
 
 
@@ -76,10 +79,16 @@ class Detection(MeasuredTask):
     training on several devices equals that on one. YOLO has its own sum of squares, without any of these factors but
     `box_weight`, which multiplies the paper's 5. Crowds are neither objects nor background.
 
+    A two-stage network (Faster R-CNN) has rules of its own: anchors learn whether an object is there, and regions which one
+    and where exactly (Ren et al., 2015, https://arxiv.org/abs/1506.01497). Of each image, a random sample learns. The
+    settings `assignment`, `box_loss`, `focal_gamma` and `focal_alpha` are for the other networks.
+
     Metrics: COCO's `box_average_precision`, with the endings `_50`, `_75`, `_small`, `_medium` and `_large`; `box_recall`
     with 100 boxes, and `_10` and `_1`; for each class `average_precision[cat]` and `recall[cat]`. `precision`, `recall` and
     `f1` count answers of at least `best_score` with an IoU of at least 0.5; that score is the one with the best `f1` on the
     validation split. `count_error`: by how much the number of these answers differs from that of the objects, per image.
+    `proposal_recall_100`, of a two-stage network: the share of the objects that have an IoU of at least 0.5 with one of its
+    first 100 proposals.
     `metrics` adds metrics of your own, see `Metric`.
 
     >>> Detection(boxes=100, candidates=50)
@@ -124,6 +133,12 @@ class Detection(MeasuredTask):
     negatives: float = Field(
         default=3.0, gt=0, description="SSD: how many boxes that show background are learned for each box with an object"
     )
+    sampled_anchors: int = Field(
+        default=256, ge=2, description="two-stage networks: how many anchors of an image learn, at most half with an object"
+    )
+    sampled_regions: int = Field(
+        default=128, ge=4, description="two-stage networks: how many regions of an image learn, at most a quarter with one"
+    )
 
     @field_validator("classes")
     @classmethod
@@ -160,6 +175,7 @@ class Detection(MeasuredTask):
             "f1",
             "best_score",
             "count_error",
+            "proposal_recall_100",
         )
 
     def training_metric_names(self) -> Sequence[str]:
@@ -178,7 +194,7 @@ class Detection(MeasuredTask):
         raise ConfigError(f"detection has no metric {name!r}; {lookup.did_you_mean(name, known)}")
 
     def check_experiment(self, experiment: Surroundings) -> None:
-        """Raises ConfigError if images are mixed, a setting requires other answers, or the network finds no boxes.
+        """Raises ConfigError if images are mixed, a setting requires another network, or the network finds no boxes.
 
         Warns if the transform crops the images: objects at the borders are then lost, in training and in serving.
         """

@@ -47,7 +47,7 @@ class PredictedSplit:
 def predict_split_from_bytes(examples: ExampleSet, *, split: str, task: Task, saved_model: ServedModel) -> PredictedSplit:
     """The answers of a SavedModel for every example of a split, from the encoded bytes, as in serving.
 
-    The answers of the extra signatures of `Task.evaluation_inputs` are added.
+    The answers of the extra signatures of `Task.evaluation_inputs` are added, if the model has them.
 
     Raises:
         StageError: the model answers that some examples are not images.
@@ -57,6 +57,8 @@ def predict_split_from_bytes(examples: ExampleSet, *, split: str, task: Task, sa
     def ask(batch: Batch) -> Predictions:
         answers = dict(saved_model(BYTES_SIGNATURE, image_bytes=batch["image"]))
         for signature, inputs in task.evaluation_inputs(batch).items():
+            if signature not in saved_model.signatures:
+                continue
             image = {BYTES_INPUT: batch["image"]} if saved_model.takes_images(signature) else {}
             answers = {**saved_model(signature, **image, **inputs), **answers}
         return answers

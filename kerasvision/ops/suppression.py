@@ -56,7 +56,7 @@ def best_boxes(
     `tf.image.combined_non_max_suppression` does not convert to LiteRT and ONNX.
 
     Args:
-        boxes: (N, A, 4). All classes share them.
+        boxes: (N, A, 4) if all classes share them; or (N, A, C, 4).
         scores: (N, A, C), in [0, 1].
         count: how many boxes an image can have at most, K.
         candidates: how many pairs of a box and a class are considered for an image: those with the highest scores.
@@ -107,8 +107,13 @@ def _candidates(
         flat = tf.pad(flat, [[0, 0], [0, least]], constant_values=_NEVER)
     size = flat.shape[1]
     best, pairs = tf.math.top_k(flat, tf.minimum(most, tf.shape(flat)[1]) if size is None else min(most, size))
-    box_places = tf.where(best >= 0, pairs // classes, 0)
-    return tf.gather(boxes, box_places, batch_dims=1), best, tf.where(best >= 0, pairs % classes, 0)
+    if boxes.shape.rank == 4:
+        # Each pair has a box of its own.
+        boxes, box_places = tf.reshape(boxes, tf.stack([rows, anchors * classes if known is None else known, 4])), pairs
+    else:
+        box_places = pairs // classes
+    found = tf.gather(boxes, tf.where(best >= 0, box_places, 0), batch_dims=1)
+    return found, best, tf.where(best >= 0, pairs % classes, 0)
 
 
 def _kept(boxes: tf.Tensor, scores: tf.Tensor, groups: tf.Tensor, *, overlap: float) -> tf.Tensor:

@@ -242,7 +242,8 @@ class Task(Judged):
     def evaluation_inputs(self, batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
         """Extra signatures that an evaluation calls for a batch of a data set -> their inputs in addition to the images.
 
-        The inputs have N rows. The answers are joined to the predictions: one row per example. Later axes may differ in
+        A signature that the model does not have is left out. The inputs have N rows. The answers are joined to the
+        predictions: one row per example. Later axes may differ in
         length between batches; zeros fill the shorter ones.
         """
         return {}

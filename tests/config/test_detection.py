@@ -42,6 +42,14 @@ def test_classes_come_from_the_objects():
         ({"source": c.Digits()}, "Detection requires objects, but this Digits source gives none. Read objects through"),
         ({"gate": c.Gate(c.AtLeast("box_averge_precision", 0.5))}, "did you mean 'box_average_precision'"),
         ({"gate": c.Gate(c.AtLeast("accuracy", 0.5))}, "detection has no metric 'accuracy'"),
+        (
+            {"model": c.Model(name="faster_rcnn"), "task": c.Detection(focal_gamma=1.5)},
+            r"task.focal_gamma has no meaning for faster_rcnn; received 1.5",
+        ),
+        (
+            {"model": c.Model(name="fcos"), "task": c.Detection(sampled_regions=64)},
+            r"task.sampled_regions has no meaning for fcos",
+        ),
     ],
 )
 def test_what_does_not_go_with_boxes_is_refused_with_the_way_out(changes, message):

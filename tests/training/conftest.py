@@ -1,6 +1,7 @@
 """Fixtures of the training tests: small networks, and results of several replicas, which require several devices."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,18 @@ def on_replicas_in_each_case(tmp_path_factory, warm, stripes):
     steps = ["clipping", "accumulation", "weights", "partial batch", "normalisation", "everything"]
     optimizers = ["RmsProp", "Adagrad", "Muon"]
     wanted = [f"{replicas} {case}" for case in steps for replicas in (1, 2, 4)]
-    tasks = ("detector", "generator", "regression", "segmenter")
+    tasks = ("detector", "two-stage detector", "generator", "regression", "segmenter")
     wanted += [f"{replicas} {case}" for case in tasks for replicas in (1, 2)]
     wanted += [f"{replicas} {case}" for case in optimizers for replicas in (1, 2)] + ["4 overflow", "4 dropout"]
     return shared_results(wanted, "replica-cases-each", tmp_path_factory, warm, stripes.examples.parent)
+
+
+@pytest.fixture(scope="module")
+def small_detector():
+    """The module of a tiny detector, whatever folder the tests run in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parent)
+        import small_detector
+
+        yield small_detector
+        sys.modules.pop("small_detector")

@@ -83,6 +83,8 @@ def main(out, data, wanted):
             results = maps(strategy, Path(data))
         elif case == "detector":
             results = detector(strategy)
+        elif case == "two-stage detector":
+            results = detector(strategy, network="faster_rcnn")
         elif case == "regression":
             results = regression(strategy)
         elif case == "segmenter":
@@ -181,7 +183,7 @@ def maps(strategy, data):
     return table_and_weights(fitted)
 
 
-def detector(strategy):
+def detector(strategy, network="fcos"):
     """Weights and history after two epochs of a tiny detector, at a rate that does not amplify rounding."""
     import small_detector
 
@@ -197,7 +199,7 @@ def detector(strategy):
             "optimizer": rate,
             "strategy": kind,
         }
-        fitted = small_detector.fitted(Path(folder), on=strategy, **options)
+        fitted = small_detector.fitted(Path(folder), on=strategy, network=network, **options)
     return table_and_weights(fitted)
 
 

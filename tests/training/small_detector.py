@@ -13,6 +13,16 @@ SCENES = c.Shapes(count=30, image_size=(SIDE, SIDE), classes=("circle", "square"
 # 24 scenes in batches of 8, and 6 to validate: a quarter of that batch are copies.
 SPLITS = {"train": range(24), "validation": range(24, 30)}
 STEPS = 3
+ANSWERS = {"boxes": 20, "candidates": 60, "least_score": 0.001}
+TASKS = {
+    "fcos": c.Detection(**ANSWERS),
+    "faster_rcnn": c.Detection(**ANSWERS, sampled_anchors=32, sampled_regions=16),
+}
+# Maps of 8 x 8 and 4 x 4 cells; and one of 4 x 4 cells with six anchors.
+OPTIONS = {
+    "fcos": {"levels": "p2-p3", "depth": 1, "norm": "batch"},
+    "faster_rcnn": {"anchor_sizes": (8, 14), "proposals": 16, "candidates": 40, "hidden": 16, "pooled": 3, "dropout": 0.0},
+}
 
 
 def write_scenes(folder):
@@ -35,13 +45,12 @@ def write_scenes(folder):
     write_examples(rows, splits=SPLITS, classes=(), object_classes=SCENES.classes, folder=folder / "data")
 
 
-def fitted(folder, *, on=None, work=None, **training):
+def fitted(folder, *, on=None, work=None, network="fcos", **training):
     """Fits on the scenes in `folder`. `on` is a strategy of tf.distribute."""
     defaults = {"epochs": 3, "batch_size": 8, "optimizer": c.Sgd(learning_rate=0.2, momentum=0.9)}
-    options = {"backbone": "resnet9", "width": 0.0625, "levels": "p2-p3", "channels": 8, "depth": 1, "norm": "batch"}
     settings = TrainerSettings(
-        task=c.Detection(boxes=20, candidates=60, least_score=0.001),
-        model=c.Model(name="fcos", options=options),
+        task=TASKS[network],
+        model=c.Model(name=network, options={"backbone": "resnet9", "width": 0.0625, "channels": 8, **OPTIONS[network]}),
         training=c.Training(**{**defaults, **training}),
         augment=(c.RandomFlip(),),
     )

@@ -1,8 +1,5 @@
 """A detector on two replicas equals one on one device, and a killed one ends as if it was not."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,20 +7,11 @@ import pytest
 from kerasvision.training.step import TrainStep
 
 
-@pytest.fixture(scope="module")
-def small_detector():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parent)
-        import small_detector
-
-        yield small_detector
-        sys.modules.pop("small_detector")
-
-
 # Quicker forms of both claims, with a network of maps, are in test_collecting.py.
 @pytest.mark.slow
-def test_two_replicas_have_the_weights_and_losses_of_one_device(on_replicas_in_each_case):
-    one, two = (on_replicas_in_each_case[f"{replicas} detector"] for replicas in (1, 2))
+@pytest.mark.parametrize("case", ["detector", "two-stage detector"])
+def test_two_replicas_have_the_weights_and_losses_of_one_device(on_replicas_in_each_case, case):
+    one, two = (on_replicas_in_each_case[f"{replicas} {case}"] for replicas in (1, 2))
     assert one.keys() == two.keys()
     for name, value in one.items():
         # The shift of a normalisation begins at 0 and is still small. It is added to values of about 1: its scale.
@@ -34,9 +22,11 @@ def test_two_replicas_have_the_weights_and_losses_of_one_device(on_replicas_in_e
 
 
 @pytest.mark.slow
-def test_a_training_that_was_killed_ends_as_if_it_was_not(small_detector, once_for_all, tmp_path, monkeypatch):
+@pytest.mark.parametrize("network", ["fcos", "faster_rcnn"])
+def test_a_training_that_was_killed_ends_as_if_it_was_not(network, small_detector, once_for_all, tmp_path, monkeypatch):
     scenes = once_for_all("small-scenes", small_detector.write_scenes)
     settings = {"keep": "best", "best_metric": "box_average_precision", "checkpoint_minutes": 1e-6, "steps_per_call": 1}
+    settings["network"] = network
     whole = small_detector.fitted(scenes, work=tmp_path / "whole", **settings)
     # In the second epoch, after its first step.
     left, run = iter(range(small_detector.STEPS + 1)), TrainStep.run

@@ -67,10 +67,11 @@ class Expected:
     Attributes:
         of_bytes: for all images, as `serving_default` must give them.
         of_pixels: for the first images, as `serve_tensor` must give them.
-        further: signature -> for the first images, if it takes nothing but encoded images. Compared position by position.
+        further: signature -> for the first images, if it takes nothing but encoded images. All but sets is compared position
+            by position.
         made: signature that takes no images -> (the inputs, the answers for them), of N rows each.
-        sets: which outputs of the first two are sets, as in `Task.sets`.
-        maps: which of them are maps of classes, as in `Task.maps`.
+        sets: which outputs of these three are sets, as in `Task.sets`.
+        maps: which of the first two are maps of classes, as in `Task.maps`.
         units: what differences of their numbers are divided by, as in `Task.units`.
         pictures: which outputs of all signatures are pictures, as in `Task.pictures`.
     """
@@ -317,7 +318,7 @@ def _compare_answers(received: Received, expected: Expected, *, allowed: float) 
     if received.of_pixels is not None:
         compared["pixels"] = compare_outputs(received.of_pixels, expected.of_pixels, allowed, **expected.kinds)
     compared |= {
-        name: compare_outputs(got, expected.further[name], allowed, pictures=expected.pictures)
+        name: compare_outputs(got, expected.further[name], allowed, sets=expected.sets, pictures=expected.pictures)
         for name, got in received.further.items()
         if name in expected.further
     }

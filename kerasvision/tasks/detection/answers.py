@@ -12,11 +12,13 @@ from kerasvision.ops.places import Places
 from kerasvision.ops.suppression import best_boxes
 from kerasvision.tasks.base import ExtraSignature, Predictions
 from kerasvision.tasks.detection.classes import Classes
+from kerasvision.tasks.detection.proposal_recall import proposals_signature
 from kerasvision.tasks.detection.readings import Readings, read
+from kerasvision.tasks.detection.regions import PROPOSALS, Regions, has_regions, read_regions
 
 CANDIDATES = "candidates"
 # Output of boxes -> outputs that belong to its rows.
-SETS = {"boxes": ("scores", "class_numbers", "classes")}
+SETS: dict[str, tuple[str, ...]] = {"boxes": ("scores", "class_numbers", "classes"), PROPOSALS: ()}
 DESCRIPTIONS = {
     "boxes": "y_min, x_min, y_max, x_max of each object as shares of the image's height and width; the best first",
     "scores": "how sure the model is of each, in [0, 1]",
@@ -42,7 +44,7 @@ def predictor(model: keras.Model, *, classes: Classes, settings: c.Detection) ->
 
 
 def best(boxes: tf.Tensor, scores: tf.Tensor, *, classes: Classes, settings: c.Detection) -> Predictions:
-    """The outputs of `predictor` from candidates, float32 (N, A, 4) and (N, A, K)."""
+    """The outputs of `predictor` from candidates, see `candidates`."""
     found = best_boxes(
         boxes,
         scores,
@@ -67,23 +69,37 @@ def best(boxes: tf.Tensor, scores: tf.Tensor, *, classes: Classes, settings: c.D
 def candidates(outputs: Mapping[str, tf.Tensor], *, images: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Boxes float32 (N, A, 4), as shares of the images' sides and clipped to [0, 1]; and scores float32 (N, A, K).
 
+    Of a two-stage detector, boxes are float32 (N, P, K, 4), those of each class, and scores float32 (N, P, K).
+
     Args:
         outputs: of the network.
         images: float32 (N, H, W, C), what it received.
         count: K, the number of classes.
     """
-    readings = read(outputs, num_classes=count)
-    return shares_of(readings, images.shape[1:3]), readings.scores()
+    found = found_in(outputs, num_classes=count)
+    return shares_of(found, images.shape[1:3]), found.scores()
 
 
-def shares_of(readings: Readings, frame: Any) -> tf.Tensor:
-    """The boxes as shares of the sides of the network's image, float32 (N, A, 4) in [0, 1]."""
+def found_in(outputs: Mapping[str, tf.Tensor], *, num_classes: int) -> Readings | Regions:
+    """What the network says about its points or anchors, or about its regions; see `readings` and `regions`."""
+    if has_regions(outputs):
+        return read_regions(outputs, num_classes=num_classes)
+    return read(outputs, num_classes=num_classes)
+
+
+def shares_of(readings: Readings | Regions, frame: Any) -> tf.Tensor:
+    """The boxes as shares of the sides of the network's image, float32 (N, ..., 4) in [0, 1]."""
     height, width = frame
     return clipped(readings.boxes() / tf.constant([height, width, height, width], tf.float32))
 
 
 def extra_signatures(model: keras.Model, *, classes: Classes) -> dict[str, ExtraSignature]:
-    """`candidates`: boxes float32 (N, A, 4) and scores float32 (N, A, K) of all points or anchors."""
+    """`candidates`: boxes float32 (N, A, 4) and scores float32 (N, A, K) of all points or anchors.
+
+    Of a two-stage detector, `proposals` instead, see `proposal_recall.proposals_signature`.
+    """
+    if has_regions(model.output):
+        return {PROPOSALS: proposals_signature(model)}
 
     def answer(images: tf.Tensor) -> Predictions:
         boxes, scores = candidates(model(images, training=False), images=images, count=classes.answered)
@@ -103,6 +119,8 @@ def placed_back(answers: Predictions, places: Places) -> Predictions:
         answers: of `predictor` or of an extra signature.
         places: where the images lie in what the network saw.
     """
+    if PROPOSALS in answers:
+        return {**answers, PROPOSALS: places.boxes_back(answers[PROPOSALS])}
     if "boxes" not in answers:
         return answers
     boxes = places.boxes_back(answers["boxes"])

@@ -17,6 +17,9 @@ from kerasvision.tasks.base import Judgement
 from kerasvision.tasks.detection.average_precision import RECALLS, BoxScores
 from kerasvision.tasks.detection.classes import Classes
 from kerasvision.tasks.detection.errors import confusion_with_nothing, error_table, found_objects
+from kerasvision.tasks.detection.proposal_recall import METRIC as PROPOSAL_RECALL
+from kerasvision.tasks.detection.proposal_recall import covered_objects
+from kerasvision.tasks.detection.regions import PROPOSALS
 from kerasvision.tasks.detection.scores import AT_HALF, JudgedBoxes, best_score
 from kerasvision.tasks.detection.truth import ImageObjects, all_answers, all_objects
 
@@ -43,7 +46,7 @@ def judged_boxes(
         ids: of the N examples.
         truth: object (N,).
         predictions: the outputs of `answers.predictor`, with `image_size`, as arrays of N rows: `boxes` float32 (N, K, 4) in
-            [0, 1], `scores` float32 (N, K), and so on.
+            [0, 1], `scores` float32 (N, K), and so on. Of a two-stage detector also `proposals`.
         classes: of the data set, and those to find.
         settings: the metrics of a person's own.
         chosen_score: that of the best F1 on the validation split; None: the best on these images themselves, and a remark
@@ -58,7 +61,8 @@ def judged_boxes(
         raise DataError("judging boxes requires objects; none of these images has one that counts")
     at = best_score(boxes) if chosen_score is None else chosen_score
     images = _answers_of_images(predictions)
-    judged = JudgedBoxes(boxes, classes, at, truth, images, predictions["image_size"], settings.metrics)
+    covered = covered_objects(truth, predictions[PROPOSALS]) if PROPOSALS in predictions else None
+    judged = JudgedBoxes(boxes, classes, at, truth, images, predictions["image_size"], settings.metrics, covered)
     every, curves = np.arange(len(ids)), _curves(boxes, classes)
     scores = {name: float(value[0]) for name, value in judged.scores(every, np.ones((len(ids), 1))).items()}
     check_added_scores(settings.metrics, scores, count=len(ids))
@@ -71,7 +75,7 @@ def judged_boxes(
             "precision_at_recall": _precision_at(curves),
         },
         curves={"precision_recall": curves},
-        left_out={name: _reason(name) for name, value in scores.items() if np.isnan(value)},
+        left_out={name: _reason(name) for name, value in scores.items() if np.isnan(value)} | _without_proposals(scores),
         weighted_scores=judged.scores,
         within_label=partial(judged.scores, per_class=False),
         evidence=judged.evidence,
@@ -193,6 +197,10 @@ def _precision_at(curves: pd.DataFrame) -> pd.DataFrame:
     chosen = wide.loc[curves["class"].unique(), [RECALLS[round(100 * recall)] for recall in SHOWN_RECALLS]]
     chosen.columns = pd.Index([f"recall {recall}" for recall in SHOWN_RECALLS])
     return pd.concat([chosen.mean().to_frame("(mean)").T, chosen]).rename_axis("class")
+
+
+def _without_proposals(scores: Mapping[str, float]) -> dict[str, str]:
+    return {} if PROPOSAL_RECALL in scores else {PROPOSAL_RECALL: "the network has no proposals"}
 
 
 def _reason(metric: str) -> str:

@@ -16,6 +16,8 @@ from kerasvision import config as c
 from kerasvision.tasks.detection.assigning import Truth
 from kerasvision.tasks.detection.losses import goals_of
 from kerasvision.tasks.detection.readings import Grid, read
+from kerasvision.tasks.detection.region_lessons import region_lessons
+from kerasvision.tasks.detection.regions import has_regions, read_regions
 from kerasvision.tasks.lessons import Lessons
 
 TABLE, NONE = "learned_by_level", "(none)"
@@ -35,6 +37,8 @@ def lessons(
 ) -> Lessons:
     """A row for each level, and a picture of the image whose objects are learned on the most levels.
 
+    Of a two-stage detector, what its proposals cover: see `region_lessons`.
+
     The task-aligned assignment depends on the answers of the network, which are those at the end of the training.
 
     Args:
@@ -47,11 +51,14 @@ def lessons(
     Returns:
         Nothing if there is no object to learn.
     """
-    readings = read(model(images, training=False), num_classes=num_classes)
     truth = Truth(targets["boxes"], targets["classes"], targets["crowd"])
     wanted = truth.single.numpy()
     if not wanted.any():
         return Lessons()
+    outputs = model(images, training=False)
+    if has_regions(outputs):
+        return region_lessons(pixels, read_regions(outputs, num_classes=num_classes), truth)
+    readings = read(outputs, num_classes=num_classes)
     assigned = goals_of(readings, truth, settings).assigned.numpy()
     counts = points_by_level(assigned, readings.grid, objects=wanted.shape[1])
     row = _most_telling(counts, wanted)

@@ -1,4 +1,4 @@
-"""The loss of a detector, one number per image.
+"""The loss of a detector, one number per image; that of a two-stage detector is in `region_losses`.
 
 Every part but those of YOLO (`cell_losses`) is divided by the number of points or boxes of the image that learn an object,
 at least 1. FCOS, torchvision's SSD and YOLO's later versions divide by that number in the whole batch instead. Then the loss
@@ -34,6 +34,8 @@ from kerasvision.tasks.detection.assigning import (
 from kerasvision.tasks.detection.cell_losses import cell_losses
 from kerasvision.tasks.detection.mining import mined_class_losses
 from kerasvision.tasks.detection.readings import Grid, Kind, Readings, read
+from kerasvision.tasks.detection.region_losses import region_losses
+from kerasvision.tasks.detection.regions import has_regions, read_regions
 
 # From this difference on, the smooth L1 loss is linear (Girshick, 2015, https://arxiv.org/abs/1504.08083, equation 3).
 LINEAR_FROM = 1.0
@@ -71,8 +73,10 @@ def detection_losses(settings: c.Detection, *, num_classes: int) -> Callable[...
     """
 
     def losses(targets: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor], *, training: bool) -> tf.Tensor:
-        readings = read(outputs, num_classes=num_classes)
         truth = Truth(targets["boxes"], targets["classes"], targets["crowd"])
+        if has_regions(outputs):
+            return region_losses(read_regions(outputs, num_classes=num_classes), targets, truth, settings)
+        readings = read(outputs, num_classes=num_classes)
         return sum(parts_of_loss(readings, truth, settings).values())
 
     return losses

@@ -14,6 +14,7 @@ from kerasvision.tasks.base import Bounded, Evidence
 from kerasvision.tasks.detection.average_precision import BoxScores
 from kerasvision.tasks.detection.classes import Classes
 from kerasvision.tasks.detection.matching import Bools, Floats, Ints
+from kerasvision.tasks.detection.proposal_recall import METRIC as PROPOSAL_RECALL
 from kerasvision.tasks.detection.truth import ImageObjects
 from kerasvision.tasks.metrics import Measure, of_class, quotient, weighted_scores
 
@@ -62,6 +63,7 @@ class JudgedBoxes:
         answers: object (N,), a dict of the outputs for each image, likewise.
         sizes: int (N, 2), height and width of each image in pixels.
         added: these metrics.
+        covered: float64 (N,), how many objects the proposals of a two-stage detector cover; None without proposals.
     """
 
     boxes: BoxScores
@@ -71,6 +73,7 @@ class JudgedBoxes:
     answers: Sequence[object]
     sizes: npt.NDArray[Any]
     added: Sequence[c.Metric] = ()
+    covered: Floats | None = None
     counts: Counts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +92,8 @@ class JudgedBoxes:
         scores = {name: value for name, value in boxes.scores(weights).items() if name in MEASURED}
         scores |= _shares(found.sum(0), false.sum(0), objects.sum(0))
         scores["count_error"] = quotient(counts.errors @ weights, weights.sum(0))
+        if self.covered is not None:
+            scores[PROPOSAL_RECALL] = quotient(self.covered[rows] @ weights, objects.sum(0))
         if per_class:
             recall = quotient(found, objects)
             precision = boxes.of_classes(weights)
@@ -106,7 +111,8 @@ class JudgedBoxes:
         """The bounds of each metric on some images, int64 (M,). Answers in one image depend on each other."""
         objects, errors = self.counts.objects[rows], self.counts.errors[rows]
         with_objects = int((objects.sum(1) > 0).sum())
-        found: dict[str, Evidence] = dict.fromkeys(SHARES, Bounded(0.0, 1.0, with_objects))
+        shares = SHARES if self.covered is None else (*SHARES, PROPOSAL_RECALL)
+        found: dict[str, Evidence] = dict.fromkeys(shares, Bounded(0.0, 1.0, with_objects))
         for number in self.classes.numbers:
             bounds = Bounded(0.0, 1.0, int((objects[:, number] > 0).sum()))
             for metric in ("average_precision[class]", "recall[class]"):

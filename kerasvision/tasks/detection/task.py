@@ -36,6 +36,8 @@ from kerasvision.tasks.detection.lessons import lessons
 from kerasvision.tasks.detection.losses import detection_losses
 from kerasvision.tasks.detection.presentation import ANSWERS
 from kerasvision.tasks.detection.readings import map_shapes
+from kerasvision.tasks.detection.regions import PROPOSALS, check_regions, has_regions
+from kerasvision.tasks.detection.sampling import DRAWS
 from kerasvision.tasks.detection.scores import best_score
 from kerasvision.tasks.detection.simple import simple_detectors
 from kerasvision.tasks.detection.truth import image_objects
@@ -57,11 +59,17 @@ class DetectionTask(Task):
         self._frame: tuple[int, int] | None = None
         self._best_score: float | None = None
 
+    @property
+    def draws(self) -> int:
+        """Of each image, the random numbers by which a two-stage detector chooses the regions that learn."""
+        return DRAWS
+
     def encode(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """The images, and the objects filled up to M: the fields of `assigning.Truth` by name.
 
         `boxes` float32 (N, M, 4) in pixels of the network's image; `classes` int32 (N, M), numbers of the network's
-        outputs, -1 in rows without an object to find; `crowd` bool (N, M).
+        outputs, -1 in rows without an object to find; `crowd` bool (N, M). If the batch has `numbers`, float32 (N, 2), they
+        are there too.
 
         Raises:
             DataError: the examples have no objects.
@@ -75,13 +83,14 @@ class DetectionTask(Task):
             "boxes": objects["bbox"] * tf.constant([height, width, height, width], tf.float32),
             "classes": self.found.outputs(objects["label"]),
             "crowd": objects["crowd"],
+            **{name: batch[name] for name in ("numbers",) if name in batch},
         }
 
     def build(self, model: c.Model, *, image_shape: tuple[int, int, int]) -> keras.Model:
         """The named network, with a score for each class to find.
 
         Raises:
-            ConfigError: it does not return the maps that `readings` describes.
+            ConfigError: it returns neither the maps that `readings` describes nor the regions of `regions`.
         """
         network = models.build(
             model.name,
@@ -91,7 +100,10 @@ class DetectionTask(Task):
             classes=self.found.found,
             **model.options,
         )
-        map_shapes(network.output)
+        if has_regions(network.output):
+            check_regions(network.output, num_classes=self.found.answered)
+        else:
+            map_shapes(network.output)
         self._frame = image_shape[:2]
         return network
 
@@ -120,8 +132,12 @@ class DetectionTask(Task):
         return SETS
 
     def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:
-        """All boxes and scores before those that overlap are dropped."""
+        """All boxes and scores before those that overlap are dropped; of a two-stage detector, its proposals."""
         return answers.extra_signatures(model, classes=self.found)
+
+    def evaluation_inputs(self, batch: Batch) -> Mapping[str, Mapping[str, tf.Tensor]]:
+        """The proposals of a two-stage detector; a model of another one has no such signature."""
+        return {PROPOSALS: {}}
 
     def presentation(self) -> Mapping[str, Any]:
         """Boxes are drawn, and listed in pixels; see `presentation.FoundObjects`."""

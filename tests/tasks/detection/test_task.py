@@ -79,10 +79,10 @@ class Fixed:
     """A network with these outputs."""
 
     def __init__(self, outputs):
-        self.outputs = outputs
+        self.output = outputs
 
     def __call__(self, images, training):
-        return self.outputs
+        return self.output
 
 
 def test_answers_are_the_boxes_that_the_network_is_sure_of():

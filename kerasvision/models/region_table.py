@@ -1,0 +1,36 @@
+"""The rows of `kerasvision.models.table` for two-stage detectors.
+
+>>> [row.name for row in TWO_STAGE]
+['faster_rcnn', 'faster_rcnn_fpn']
+"""
+
+from kerasvision.models.figures import INDEPENDENT, TORCHVISION, Figure, Network
+
+# VGG-16 without its head, two dense layers on 7 x 7 x 512, and 5 numbers for each of 21 classes.
+_VGG16_REGIONS = 14_714_688 + (7 * 7 * 512 + 1) * 4096 + (4096 + 1) * 4096 + (4096 + 1) * 5 * 21
+# On a map of 512 channels: a 3x3 convolution, and 6 numbers for each of nine anchors.
+_PROPOSALS = (9 * 512 + 1) * 512 + (512 + 1) * 6 * 9
+
+TWO_STAGE = (
+    # On vgg16.
+    Network(
+        name="faster_rcnn",
+        family="faster_rcnn",
+        paper="Ren et al., 2015, figure 2",
+        url="https://arxiv.org/abs/1506.01497",
+        smallest_side=32,  # as vgg16, its backbone
+        flattens=True,
+        figures=(Figure((608, 1008, 3), 20, INDEPENDENT, _VGG16_REGIONS + _PROPOSALS),),
+    ),
+    # On resnet50. torchvision's 91 classes are 90 and background. Its documentation counts 53,120 less: it freezes the
+    # backbone's norms, which are part of the trainable weights here.
+    Network(
+        name="faster_rcnn_fpn",
+        family="faster_rcnn",
+        paper="Ren et al., 2015, on the pyramid of Lin et al., 2017, section 4",
+        url="https://arxiv.org/abs/1612.03144",
+        smallest_side=32,  # as resnet50, its backbone
+        flattens=True,
+        figures=(Figure((800, 800, 3), 90, f"{TORCHVISION} with the backbone's norms", 41_755_286 + 53_120),),
+    ),
+)
