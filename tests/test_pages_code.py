@@ -35,6 +35,7 @@ PIECES = {
     ("task",): ("shapes_regression",),
     ("search",): ("digits", "fashion_mnist_tuned"),
     ("gate",): ("digits", "flowers"),
+    ("hooks",): ("digits",),
     ("source",): ("flowers",),
     ("splits",): ("digits", "flowers"),
 }

@@ -24,7 +24,7 @@ FORMAT = 1
 RUN, LOCK, CODE, MANIFEST, SCORES = "run.json", "requirements.txt", "code", "manifest.parquet", "scores.json"
 # The earliest time that a zip file can record: packing a run twice gives the same bytes.
 NO_TIME = (1980, 1, 1, 0, 0, 0)
-# A run.json of 300 stages has 20 MB, a manifest of ten million images about 1 GB.
+# No part of a packed run is nearly as large; a hostile file may claim more.
 MOST_BYTES = 2**32
 
 

@@ -1,4 +1,4 @@
-"""`runs resume` continues a run with the settings that it had, and says what has changed since."""
+"""`kerasvision runs resume` continues a run with the settings that it had, and says what has changed since."""
 
 import json
 import re

@@ -1,5 +1,8 @@
 """A person's own checks bound any number of the statistics; each has its own severity."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from kerasvision.data.measuring.statistics import Statistics
@@ -30,6 +33,21 @@ def found(*checks):
     schema = DataSchema.infer(STATISTICS).to_data() | {"checks": checks}
     anomalies = find_anomalies(STATISTICS, DataSchema.parse(schema))
     return [(one.severity, one.message) for one in anomalies if one.code == "own_check"]
+
+
+# As docs/how-to/data.md shows them.
+SHOWN = """\
+{"checks": [
+  {"value": "counts.train.cat", "per": "images.train", "at_least": 0.1, "why": "half of our users have cats"},
+  {"value": "duplicates", "at_most": 20, "severity": "warning"}
+]}
+"""
+
+
+def test_the_checks_of_the_page_are_valid_and_hold_here():
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "data.md"
+    assert SHOWN in page.read_text(encoding="utf-8")
+    assert found(*json.loads(SHOWN)["checks"]) == []
 
 
 def test_checks_that_hold_say_nothing():
