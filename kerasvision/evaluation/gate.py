@@ -163,7 +163,7 @@ def _slices(rule: Rule, evaluated: Evaluated, expected: Mapping[str, tuple[str, 
 def _example(task: Task, scores: Mapping[str, float]) -> str:
     """A rule that this model would pass: about its own value of the task's main metric."""
     metric = task.settings.headline_metric()
-    if metric not in scores or not math.isfinite(scores[metric]):
+    if metric is None or not math.isfinite(scores.get(metric, math.nan)):
         return "c.AtMost('size_mb', 50)"
     is_smaller = task.settings.best_is(metric) == "min"
     bound = (math.ceil if is_smaller else math.floor)(100 * scores[metric]) / 100

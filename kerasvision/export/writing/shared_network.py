@@ -42,8 +42,8 @@ class SharedNetwork:
 
         self.function = tf.function(answer, input_signature=[self._spec], autograph=False)
 
-    @property
-    def __class__(self) -> type:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         """That of the network, for code that asks whether this is a Keras model."""
         return type(self._network)
 
@@ -99,8 +99,8 @@ class _Given:
         self._network, self._images, self._outputs = network, images, outputs
         self.calls = 0
 
-    @property
-    def __class__(self) -> type:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         return type(self._network)
 
     def __getattr__(self, name: str) -> Any:
