@@ -6,7 +6,7 @@
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -113,6 +113,10 @@ class OpenVinoBfloat16(Format):
 class Export(Config):
     """How the SavedModel answers and is calibrated, and which other formats are written.
 
+    With `precision="bfloat16"` the answers of the SavedModel may differ from the trained network's by 0.01, or by
+    `serving.max_difference` if that is more; labels may differ where two scores are closer than that. Otherwise the proof
+    refuses it. The gate scores this SavedModel. Other formats stay as they are.
+
     With `test_time`, the mean of the probabilities over the views is the answer of the SavedModel and of every other format.
     A temperature is fitted on these means. The network's `.keras` file stays as it was trained.
 
@@ -131,6 +135,12 @@ class Export(Config):
         "adds four views, each moved by a sixteenth of the image; ten_crop takes the corners, the centre and their mirror "
         "images of the picture of which transform.crop_fraction keeps the centre, and must be alone. Each view takes as "
         "much work as the image itself",
+    )
+    precision: Literal["float32", "bfloat16", "auto"] | None = Field(
+        default=None,
+        description="a network for serving alone: weights become constants, and batch normalisations become part of the "
+        "convolutions before them. bfloat16 also rounds inside the network; auto: bfloat16 where the processor multiplies "
+        "it fast, else float32. None: the network computes as in training",
     )
     max_pixels: int = Field(
         default=100_000_000, ge=1, description="the saved model rejects images whose header says that they are larger"

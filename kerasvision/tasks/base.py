@@ -219,6 +219,18 @@ class Task(Judged):
         """
         return {}
 
+    def ties(self, answers: Mapping[str, np.ndarray], closeness: float) -> Mapping[str, np.ndarray]:
+        """In which rows rounding may decide otherwise: output -> bool (N,). None by default.
+
+        A proof that two models give the same answers does not compare an output in these rows: the label of an image, for
+        example, whose two best scores may change places when each changes by `closeness`.
+
+        Args:
+            answers: output -> array (N, ...), of the predictor after `placed_back` or `in_frame`.
+            closeness: how far a number may differ between the two models.
+        """
+        return {}
+
     def units(self, model: keras.Model) -> Mapping[str, np.ndarray]:
         """What differences of numbers are divided by when two models are compared: output -> numbers. Empty by default.
 

@@ -31,6 +31,8 @@ from kerasvision.tasks.base import ExtraSignature, Predictions, Task, make_task
 # its answer, 220 MB for one image of 320 x 320 and an EfficientNet-Lite0.
 BATCH_SIZE, BATCH_PIXELS = 32, 2**19
 ORIENTATION_TAG = 0x0112
+# How far answers may differ at least, if the served network computes in bfloat16.
+BFLOAT16_DIFFERENCE = 0.01
 
 # (scaled images float32 (N, H, W, C), where they lie in it) -> named outputs of N rows.
 Answer = Callable[[tf.Tensor, Places], Predictions]
@@ -53,8 +55,8 @@ def prove_on_canaries(
         model_file: the trained `.keras` file.
         model_settings: `settings.json` of its training.
         saved_model: the SavedModel that was exported from it.
-        record: `export.json` next to it, for the temperature, the decisions, the views that answers are means over, and the
-            answers of the other formats.
+        record: `export.json` next to it, for the temperature, the decisions, the views that answers are means over, the
+            precision, and the answers of the other formats.
         examples: the prepared data set.
         schema: `schema.json`.
         transform: `transform.json`.
@@ -73,6 +75,8 @@ def prove_on_canaries(
     expected = expected_answers(task, alone, images, transformed, temperature=temperature, test_time=exported["test_time"])
     _, seen = over_views(alone, task=task, transform=transformed, test_time=exported["test_time"])
     pixels = np.stack([seen.pixels(image).numpy() for image in images[:COMPARED]])
+    allowed = max(settings.max_difference, BFLOAT16_DIFFERENCE if exported.get("precision") == "bfloat16" else 0.0)
+    settings = settings.model_copy(update={"max_difference": allowed})
     certificate = prove(saved_model, images=images, expected=expected, pixels=pixels, settings=settings)
     complaints = [*certificate.complaints, *format_complaints(exported["formats"])]
     return replace(certificate, blessed=not complaints, complaints=tuple(complaints))
@@ -130,6 +134,7 @@ def expected_answers(
         maps=task.maps(),
         units=task.units(network),
         pictures=task.pictures(),
+        ties=task.ties,
     )
 
 

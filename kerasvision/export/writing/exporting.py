@@ -18,6 +18,7 @@ from kerasvision.data.splits import VALIDATION
 from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import ConfigError
+from kerasvision.export.writing.fast_network import fast_network
 from kerasvision.export.writing.formats.writing import write_formats
 from kerasvision.export.writing.parts import AfterNetwork
 from kerasvision.export.writing.saved_model import export_saved_model
@@ -25,6 +26,7 @@ from kerasvision.export.writing.shared_network import SharedNetwork
 from kerasvision.export.writing.viewed import over_views
 from kerasvision.lookup import ENGINES
 from kerasvision.models.saved import load_network
+from kerasvision.ops.processor import BFLOAT16_FLAGS, fast_bfloat16
 from kerasvision.progress import say
 from kerasvision.tasks.base import Predictions, Task, Temperature, make_task
 
@@ -53,7 +55,8 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
 
     `export.json` contains the `signatures` (inputs and outputs: type, shape, meaning), the `temperature` (its value, and its
     effect on the validation images; null if the scores are not calibrated), the names of the views in `test_time`, the
-    `decisions` of the task (null if it serves none), and the `formats`, each with the result of `write_formats`.
+    `precision` of a fast network (null if the network computes as it was trained), the `decisions` of the task (null if it
+    serves none), and the `formats`, each with the result of `write_formats`.
 
     Args:
         files: the trained network, and the data to calibrate with.
@@ -81,6 +84,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         predict = task.predictor(answering, temperature=temperature)
         task = task.with_decisions(known) if known else _decided(task, predict, examples, seen)
     shared, after_network = _for_engines(answering, task, seen, asked.formats, temperature=temperature)
+    precision = _precision(asked.precision)
     signatures = export_saved_model(
         network,
         task=task,
@@ -91,6 +95,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         test_time=asked.test_time,
         category_ids=examples.category_ids,
         after_network=after_network,
+        fast=fast_network(network, precision=precision) if precision else None,
     )
     formats = {}
     if asked.formats:
@@ -111,6 +116,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
         "signatures": signatures,
         "temperature": asdict(found) if found else None,
         "test_time": asked.test_time,
+        "precision": precision,
         "decisions": task.decisions() or None,
         "formats": formats,
     }
@@ -127,6 +133,18 @@ def _for_engines(
     if engines and after is None:
         say(f"`kerasvision serve --engine` cannot run this model: {type(task).__name__} asks its network more than once")
     return shared, after
+
+
+def _precision(asked: str | None) -> str | None:
+    """The precision that the settings choose; "auto" depends on this machine's processor."""
+    if asked != "auto":
+        return asked
+    found = fast_bfloat16()
+    if found:
+        say(f"serving in bfloat16, which this processor multiplies fast ({', '.join(found)})")
+    else:
+        say(f"serving in float32: this processor has none of {', '.join(BFLOAT16_FLAGS)}")
+    return "bfloat16" if found else "float32"
 
 
 def _read_record(file: Path) -> dict[str, Any]:

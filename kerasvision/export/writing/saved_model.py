@@ -17,7 +17,7 @@ from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.export.writing.graph import read_graph, signatures
 from kerasvision.export.writing.parts import AfterNetwork, Parts, blanked, decoded_images, placed_answers
-from kerasvision.export.writing.shared_network import SharedNetwork
+from kerasvision.export.writing.shared_network import Compute, SharedNetwork
 from kerasvision.export.writing.viewed import over_views
 from kerasvision.export.writing.warmup import Filled, write_warmup_requests
 from kerasvision.served.answers import CATEGORY_IDS, write_answers
@@ -47,6 +47,7 @@ def export_saved_model(
     test_time: Sequence[str] = (),
     category_ids: Mapping[str, int] = MappingProxyType({}),
     after_network: AfterNetwork | None = None,
+    fast: Compute | None = None,
 ) -> dict[str, object]:
     """Writes a SavedModel that loads with TensorFlow alone.
 
@@ -76,13 +77,14 @@ def export_saved_model(
         category_ids: label -> its number in the source's own files; only those of the task's classes are written.
         after_network: what makes answers of the network's outputs, see `SharedNetwork.answers_of`. Then the SavedModel also
             has its `parts`, between which another engine may compute the network.
+        fast: what computes the network for the first two signatures, see `fast_network`; None: the network itself.
 
     Returns:
         The content of `signatures.json`.
     """
     answering, seen = over_views(model, task=task, transform=transform, test_time=test_time)
     shape = seen.settings.image_shape
-    network = SharedNetwork(answering, shape=shape)
+    network = SharedNetwork(answering, shape=shape, computed={model: fast} if fast else {})
     predict = _named_outputs(task, task.predictor(network, temperature=temperature))
     further = task.extra_signatures(model, temperature=temperature)
 
@@ -92,7 +94,6 @@ def export_saved_model(
 
     # Not Keras' ExportArchive, which ignores assets.
     served = tf.Module()
-    served.weights = [variable.value for variable in model.variables]
     with _without_notices(), tempfile.TemporaryDirectory() as scratch:
         served.labels = tf.saved_model.Asset(str(_write_labels(Path(scratch) / "labels.txt", task.classes)))
         if after_network:
@@ -105,7 +106,11 @@ def export_saved_model(
             endpoints[name] = (
                 _from_bytes(one, task, transform=transform, max_pixels=max_pixels) if one.takes_images else _from_inputs(one)
             )
-        tf.saved_model.save(served, str(folder), signatures={**endpoints, TENSOR_SIGNATURE: serve_tensor})
+        endpoints[TENSOR_SIGNATURE] = serve_tensor.get_concrete_function()
+        # Only what they read: the weights of a fast network are constants.
+        used = {id(variable) for function in endpoints.values() for variable in function.variables}
+        served.weights = [variable.value for variable in model.variables if id(variable.value) in used]
+        tf.saved_model.save(served, str(folder), signatures=endpoints)
     write_warmup_requests(folder, requests=_warmup_requests(shape, further))
     described = describe_signatures(folder, task=task, further=further, test_time=test_time)
     text = json.dumps(described, indent=2, ensure_ascii=False)

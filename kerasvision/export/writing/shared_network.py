@@ -5,19 +5,23 @@ outputs. A SavedModel keeps the first and the third as functions of their own, s
 compute the network between them (`kerasvision.served.engine`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from kerasvision.export.writing.parts import AfterNetwork
+from kerasvision.ops.folding import called_as
 from kerasvision.served.engine import output_name
 from kerasvision.served.signatures import TENSOR_INPUT
 from kerasvision.tasks.base import Predictions, Task
 
 # What a network returns: a tensor, or a list or dict of tensors, each of N rows.
 Outputs = Any
+Compute = Callable[[tf.Tensor], Outputs]
 
 
 class SharedNetwork:
@@ -28,17 +32,27 @@ class SharedNetwork:
     Args:
         network: the trained network.
         shape: (H, W, C) of its images.
+        computed: a network -> the function that computes it, such as a `fast_network`; the network itself, or one that it
+            calls, such as the one that a mean over views is of.
 
     Attributes:
         function: scaled images float32 (N, H, W, C) -> what the network returns in inference mode.
     """
 
-    def __init__(self, network: keras.Model, *, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        *,
+        shape: tuple[int, int, int],
+        computed: Mapping[keras.Model, Compute] = MappingProxyType({}),
+    ) -> None:
         self._network = network
         self._spec = tf.TensorSpec([None, *shape], tf.float32, name=TENSOR_INPUT)
+        calls = {one: partial(_computed, by=function) for one, function in computed.items()}
 
         def answer(image: tf.Tensor) -> Outputs:
-            return network(image, training=False)
+            with called_as(calls):
+                return network(image, training=False)
 
         self.function = tf.function(answer, input_signature=[self._spec], autograph=False)
 
@@ -86,6 +100,10 @@ class SharedNetwork:
         except _AnotherUse:
             return None
         return answer
+
+
+def _computed(network: keras.Model, inputs: tf.Tensor, training: bool = False, mask: Any = None, *, by: Compute) -> Outputs:
+    return by(inputs)
 
 
 class _AnotherUse(Exception):

@@ -184,6 +184,12 @@ class ClassificationTask(Task):
 
         return predict
 
+    def ties(self, answers: Mapping[str, np.ndarray], closeness: float) -> Mapping[str, np.ndarray]:
+        """Labels, where the best score and the next may change places; the k best, where any two neighbours may."""
+        ordered = -np.sort(-answers["scores"], axis=1)[:, : self.settings.top_k + 1]
+        close = ordered[:, :-1] - ordered[:, 1:] <= 2 * closeness
+        return {"classes": close[:, 0], "top_classes": close.any(axis=1)}
+
     def output_descriptions(self) -> dict[str, str]:
         """A line about each output of the predictor."""
         return {
