@@ -60,9 +60,13 @@ def show(
         list[str] | None, typer.Option("--option", help="An option of the builder: layout=paper. Repeatable.")
     ] = None,
 ) -> None:
-    """Print output shape, weights, memory and multiply-adds of every layer, and compare the sums with published figures."""
+    """Print output shape, weights, memory and multiply-adds of every layer, and compare the sums with published figures.
+
+    For a detector, also print the boxes of each of its maps, with the pixels that an answer depends on.
+    """
     from kerasvision.config.published import origin_of
     from kerasvision.models import build
+    from kerasvision.models.box_levels import box_levels
     from kerasvision.models.summary import layer_table, matching_figures
     from kerasvision.models.table import published, usual
 
@@ -70,7 +74,8 @@ def show(
     shape = _shape(image_shape) if image_shape else usual(name).image_shape
     num_classes = classes or usual(name).num_classes
     with _in_memory(name):
-        summary = layer_table(build(name, image_shape=shape, num_classes=num_classes, **options))
+        network = build(name, image_shape=shape, num_classes=num_classes, **options)
+        summary = layer_table(network)
     table = table_of("layer", "type", "output", "weights", "KiB", "multiply-adds", right=("weights", "KiB", "multiply-adds"))
     for row in summary.rows:
         kib = f"{row.output_bytes / 1024:,.0f}"
@@ -82,6 +87,7 @@ def show(
         f"({summary.total_weights * 4 / 2**20:,.1f} MiB in float32), {summary.output_bytes / 2**20:,.1f} MiB of outputs for "
         f"one image, {summary.multiply_adds:,} multiply-adds"
     )
+    _print_boxes(box_levels(network))
     figures = published(name, image_shape=shape, num_classes=num_classes)
     for line in matching_figures(summary, figures):
         typer.echo(line)
@@ -89,6 +95,20 @@ def show(
         typer.echo("no size was published for these images and classes")
     if origin := origin_of(lookup.MODELS.name(lookup.MODELS.path(name))):
         typer.echo(f"weights='imagenet': {origin}")
+
+
+def _print_boxes(levels: Sequence[Any]) -> None:
+    """A table of a detector's maps, and how many boxes it answers; nothing for another network."""
+    if not levels:
+        return
+    table = table_of("level", "stride", "cells", "boxes of a cell (height x width)", "sees", right=("stride",))
+    for one in levels:
+        vertical, horizontal = one.stride
+        stride = f"{vertical:g}" if vertical == horizontal else f"{vertical:g} x {horizontal:g}"
+        table.add_row(one.level, stride, _shapes(one.cells), one.shapes, one.field)
+    print_whole(table)
+    count = sum(one.boxes * one.cells[0] * one.cells[1] for one in levels)
+    typer.echo(f'{count:,} boxes; "sees": the pixels that an answer depends on')
 
 
 @app.command()

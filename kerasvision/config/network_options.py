@@ -89,6 +89,9 @@ def check_fcos(options: Mapping[str, Any]) -> None:
 def check_retinanet(options: Mapping[str, Any]) -> None:
     """Raises ConfigError for an option of `retinanet` with a value that it cannot have; options may be missing."""
     _check_head("retinanet", options)
+    for option in ("ratios", "scales"):
+        if options.get(option) is not None:
+            anchor_numbers(option, options[option])
 
 
 def check_ssd(options: Mapping[str, Any]) -> None:
@@ -153,7 +156,26 @@ def check_yolo_v1(options: Mapping[str, Any]) -> None:
         raise ConfigError(f"width is a factor on the channels, at most {_WIDEST}", received=width)
 
 
-def box_ratios(ratios: object, *, option: str = "ratios") -> tuple[float, ...]:
+def anchor_numbers(option: str, value: object) -> tuple[float, ...]:
+    """The ratios or the scales of anchors: one number, several, or a text of them joined by "-".
+
+    Raises:
+        ConfigError: the value is none of these, or a number does not lie in [0.1, 10].
+
+    >>> anchor_numbers("ratios", "0.5-1-2"), anchor_numbers("scales", 0.5)
+    ((0.5, 1.0, 2.0), (0.5,))
+    """
+    found = _numbers(value)
+    if not found or any(not 0.1 <= number <= 10 for number in found) or len(set(found)) < len(found):
+        raise ConfigError(
+            f"{option} must be different numbers from 0.1 to 10, such as '0.5-1-2'",
+            received=value,
+            hint=f"leave {option} out for those of the paper",
+        )
+    return found
+
+
+def box_ratios(ratios: object) -> tuple[float, ...]:
     """The ratios of default boxes, longer side to shorter side: one number, several, or a text of them joined by "-".
 
     Raises:
@@ -165,7 +187,7 @@ def box_ratios(ratios: object, *, option: str = "ratios") -> tuple[float, ...]:
     found = _numbers(ratios)
     if not found or any(not 1 < ratio <= _LARGEST_RATIO for ratio in found) or len(set(found)) < len(found):
         raise ConfigError(
-            f"{option} must be different numbers above 1, the longer side of a box to its shorter one: '2-3'",
+            "ratios must be different numbers above 1, the longer side of a box to its shorter one: '2-3'",
             received=ratios,
             hint="each of them gives a wide and a tall box, and squares are always there",
         )

@@ -14,7 +14,9 @@ has two in each cell, with these heights and widths in pixels. So a network of s
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +29,35 @@ SCALES = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))
 # The side of the first anchor, in strides: 32 pixels at p3, 512 at p7.
 STRIDES_PER_ANCHOR = 4
 
+_NAME = re.compile(r"(p\d+|s[\d.]+(?:x[\d.]+)?)_([a-z]+(?:_[a-z]+)*)((?:_[\d.]+x[\d.]+)*)")
+
 ANCHORS_PER_CELL = len(RATIOS) * len(SCALES)
+
+
+class MapName(NamedTuple):
+    """The parts of the name of a detector's map, such as "p3_offsets_21x21_15x30".
+
+    Attributes:
+        level: "p3".
+        what: "offsets".
+        boxes: "_21x21_15x30", or "" if the name says nothing about boxes.
+    """
+
+    level: str
+    what: str
+    boxes: str
+
+
+def map_name(name: str) -> MapName | None:
+    """The parts of a map's name; None if it has another form.
+
+    >>> map_name("s48x53.3_class_logits")
+    MapName(level='s48x53.3', what='class_logits', boxes='')
+    >>> map_name("c3") is None
+    True
+    """
+    match = _NAME.fullmatch(name)
+    return MapName(*match.groups()) if match else None
 
 
 def strides_of(level: str) -> tuple[float, float]:
@@ -187,12 +217,13 @@ def cell_anchors(size: int, *, ratios: Sequence[float], scales: Sequence[float])
     >>> cell_anchors(32, ratios=(0.5, 1.0), scales=(1.0,)).tolist()
     [[-11.0, -23.0, 11.0, 23.0], [-16.0, -16.0, 16.0, 16.0]]
     """
-    # torchvision keeps the whole pixels of a size, and then rounds half of each side.
-    sizes = np.floor(np.multiply(size, scales))
+    # torchvision keeps the whole pixels of a size, and then rounds half of each side. No side is shorter than two pixels.
+    sizes = np.maximum(np.floor(np.multiply(size, scales)), 1)
     heights = np.sqrt(ratios)[:, None] * sizes
     widths = sizes / np.sqrt(ratios)[:, None]
     half = np.stack([heights.ravel(), widths.ravel()], axis=1) / 2
-    return np.round(np.concatenate([-half, half], axis=1)).astype(np.float32)
+    half = np.maximum(np.round(half), 1)
+    return np.concatenate([-half, half], axis=1).astype(np.float32)
 
 
 def _middles(level: str, shape: tuple[int, int]) -> npt.NDArray[np.floating]:

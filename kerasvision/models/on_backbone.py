@@ -19,7 +19,6 @@ import keras
 from kerasvision.config.keras_files import head_names
 from kerasvision.errors import ConfigError
 from kerasvision.lookup import MODELS, backbone_of, load
-from kerasvision.models.anchors import ANCHORS_PER_CELL
 from kerasvision.models.heads import ClassAxes, by_name, repeated, say_fresh, say_head, shared_rows
 from kerasvision.models.layer_weights import Held, check_same_layers, check_settings, load_layers
 from kerasvision.models.pretrained import pretrained
@@ -62,6 +61,11 @@ _OF_CHANNELS: ClassAxes = {"restored": [(3,), (0,)]}
 _OF_WORDS = Head({"decoder_words": [(0,)], "logits": [(1,), (0,)]}, noun="words")
 
 
+def _anchors(network: keras.Model) -> Head:
+    """The head of RetinaNet: each class has a row for each anchor of a cell, and each anchor has four deltas."""
+    return Head(_CONVOLUTION, each={"class_logits": network.get_layer("deltas").filters // 4})
+
+
 def _default_boxes(network: keras.Model) -> Head:
     """The head of an SSD: a convolution on each map has as many rows for each class as another has for the background."""
     boxes = {layer.name: layer.filters for layer in network.layers if layer.name.endswith("_background")}
@@ -84,7 +88,7 @@ HEADS: Mapping[str, Head | Callable[[keras.Model], Head]] = {
     "localizer": Head(_DENSE),
     "autoencoder": Head(_OF_CHANNELS, noun="channels"),
     "fcos": Head(_CONVOLUTION),
-    "retinanet": Head(_CONVOLUTION, each={"class_logits": ANCHORS_PER_CELL}),
+    "retinanet": _anchors,
     "ssd300": _default_boxes,
     "ssd": _default_boxes,
     "yolo": _cells,

@@ -186,7 +186,7 @@ def cell_answers(
 
 def _map_answer(x: KerasTensor, size: int, name: str) -> KerasTensor:
     """A 1x1 convolution: float32 (N, h, w, C) to (N, h, w, size)."""
-    return layers.Conv2D(size, 1, dtype=keras.config.floatx(), name=name)(x)
+    return layers.Conv2D(size, 1, kernel_initializer=_small(), dtype=keras.config.floatx(), name=name)(x)
 
 
 def _dense_answer(shape: tuple[int, int]) -> Callable[[KerasTensor, int, str], KerasTensor]:
@@ -195,10 +195,15 @@ def _dense_answer(shape: tuple[int, int]) -> Callable[[KerasTensor, int, str], K
 
     def answer(x: KerasTensor, size: int, name: str) -> KerasTensor:
         dtype = keras.config.floatx()
-        x = layers.Dense(height * width * size, dtype=dtype, name=name)(x)
+        x = layers.Dense(height * width * size, kernel_initializer=_small(), dtype=dtype, name=name)(x)
         return layers.Reshape((height, width, size), dtype=dtype, name=f"{name}_map")(x)
 
     return answer
+
+
+def _small() -> keras.initializers.Initializer:
+    """Small noise: otherwise the confidences of the many empty cells would be most of the first losses."""
+    return keras.initializers.RandomNormal(stddev=0.01)
 
 
 def _maps(image: KerasTensor, *, width: float) -> dict[str, KerasTensor]:

@@ -3,10 +3,16 @@
     python tests/benchmarks/detection.py --epochs 8
     python tests/benchmarks/detection.py --epochs 24 --seeds 3
     python tests/benchmarks/detection.py --epochs 80
+    python tests/benchmarks/detection.py --networks fcos retinanet ssd yolo --seconds 250 --seeds 3
 
 The scenes are those of `c.Shapes(seed=0, image_size=(96, 96))`: 0 to 1,499 to train, 1,500 to 1,799 to validate. Task,
 network, augmentation and training are those of `pipelines/shapes_detection.py`, except for the number of epochs. The trained
 network is exported, and the SavedModel answers the encoded images. pycocotools judges these answers.
+
+`--networks` compares networks of ours: each one learns from the same seeds for as many epochs as end nearest to `--seconds`,
+or for `--epochs` of them. How long an epoch takes is measured before, on two epochs of each network. Means and the
+differences of each network from the one before it have 95 % intervals of Student's t over the seeds. `SETTINGS` are those in
+which a network differs from the pipeline file; a network that is not in it has that file's options.
 
 "seconds" is processor time of the whole process, children included: imports, training, the validation after each epoch and
 the export, without the making of the scenes and the judgement. `--latency` also prints the milliseconds of one image.
@@ -15,6 +21,7 @@ the export, without the making of the scenes and the judgement. `--latency` also
 import argparse
 import contextlib
 import io
+import itertools
 import os
 import statistics
 import tempfile
@@ -27,6 +34,7 @@ import numpy as np
 import tensorflow as tf
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from scipy import stats
 
 from kerasvision import config as c
 from kerasvision.config.experiment import Experiment
@@ -45,32 +53,103 @@ SCENES = c.Shapes(count=1800, image_size=(SIDE, SIDE), seed=0)
 SPLITS = {"train": range(1500), "validation": range(1500, 1800)}
 PIPELINE = Path(__file__).parents[2] / "pipelines" / "shapes_detection.py"
 LATENCY_QUERIES = 200
+EPOCHS = 8
+_SMALL = '"backbone": "resnet18", "width": 0.25'
+SETTINGS = {
+    "retinanet": ("model.name=retinanet",),
+    "ssd": (
+        "model.name=ssd",
+        f'model.options={{{_SMALL}, "channels": 64, "levels": "p3-p6", "smallest": 0.15, "largest": 0.8}}',
+        "training.optimizer.learning_rate=0.004",
+    ),
+    "yolo": (
+        "model.name=yolo",
+        f'model.options={{{_SMALL}, "channels": 64, "level": "c4"}}',
+        "training.optimizer.learning_rate=0.004",
+    ),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, help="8 by default")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--networks", nargs="+", help="compare these networks of ours")
+    parser.add_argument("--seconds", type=float, help="with --networks: of processor time for each training")
     parser.add_argument("--latency", action="store_true", help="also time one image")
     parser.add_argument("--set", action="append", default=[], dest="overrides", help="another setting, as in `run --set`")
     arguments = parser.parse_args()
+    if arguments.seconds and (arguments.epochs or not arguments.networks):
+        parser.error("--seconds requires --networks, and replaces --epochs")
     imports = processor_seconds()
     found = []
     with tempfile.TemporaryDirectory() as folder:
         examples = scenes(Path(folder) / "data")
+        if arguments.networks:
+            compare(arguments, examples, Path(folder), imports)
+            return
         for seed in range(arguments.seeds):
-            changes = [f"training.epochs={arguments.epochs}", f"training.seed={seed}", *arguments.overrides]
+            changes = [f"training.epochs={arguments.epochs or EPOCHS}", f"training.seed={seed}", *arguments.overrides]
             experiment = load_experiment(PIPELINE, overrides=changes)
-            began = processor_seconds()
-            weights, saved_model = trained(experiment, examples, Path(folder) / f"model{seed}")
-            seconds = processor_seconds() - began + imports
-            found.append((average_precision(saved_model, examples), seconds))
-            print(f"seed {seed}: AP {found[-1][0]:.4f} after {seconds:.0f} s; {weights:,} weights", flush=True)
+            found.append(measured(f"seed {seed}", experiment, examples, Path(folder) / f"model{seed}", imports))
             if arguments.latency:
-                print(f"one image: {latency(saved_model, examples):.2f} ms")
+                print(f"one image: {latency(found[-1][2], examples):.2f} ms")
+    found = [one[:2] for one in found]
     for name, values in zip(("AP", "seconds"), zip(*found, strict=True), strict=True):
         deviation = statistics.stdev(values) if len(values) > 1 else 0.0
         print(f"{name}: {statistics.mean(values):.4f} +- {deviation:.4f} (n={len(values)})")
+
+
+def compare(arguments, examples: ExampleSet, folder: Path, imports: float) -> None:
+    """Trains each network with each seed, and prints how much better each one is than the one before it."""
+    chosen = {name: (*SETTINGS.get(name, (f"model.name={name}",)), *arguments.overrides) for name in arguments.networks}
+    epochs = dict.fromkeys(chosen, arguments.epochs or EPOCHS)
+    if arguments.seconds:
+        for name, changes in chosen.items():
+            epochs[name] = epochs_in(arguments.seconds - imports, changes, examples, folder / f"{name}-trial")
+            print(f"{name}: {epochs[name]} epochs in {arguments.seconds:.0f} s", flush=True)
+    found = {name: [] for name in chosen}
+    for seed in range(arguments.seeds):
+        for name, changes in chosen.items():
+            asked = [*changes, f"training.epochs={epochs[name]}", f"training.seed={seed}"]
+            experiment = load_experiment(PIPELINE, overrides=asked)
+            score, seconds, _ = measured(f"{name}, seed {seed}", experiment, examples, folder / f"{name}-{seed}", imports)
+            found[name].append((score, seconds))
+    scores = {name: np.array([score for score, _ in figures]) for name, figures in found.items()}
+    for name, values in scores.items():
+        seconds = statistics.mean(seconds for _, seconds in found[name])
+        print(f"{name}: AP {interval(values)}; {epochs[name]} epochs, {seconds:.0f} s")
+    for first, second in itertools.pairwise(scores):
+        print(f"{second} - {first}: {interval(scores[second] - scores[first])}")
+
+
+def epochs_in(seconds: float, changes, examples: ExampleSet, folder: Path) -> int:
+    """The number of epochs whose training, with the export, ends nearest to these processor seconds; at least 1."""
+    ends = []
+    for epochs in (1, 2):
+        began = processor_seconds()
+        trained(load_experiment(PIPELINE, overrides=[*changes, f"training.epochs={epochs}"]), examples, folder / str(epochs))
+        ends.append(processor_seconds() - began)
+    epoch = max(ends[1] - ends[0], 1e-3)
+    return max(1, round((seconds - (ends[0] - epoch)) / epoch))
+
+
+def interval(values: np.ndarray) -> str:
+    """The mean with its 95 % interval over the seeds."""
+    if len(values) == 1:
+        return f"{values[0]:.4f} (1 seed)"
+    low, high = stats.t.interval(0.95, len(values) - 1, loc=values.mean(), scale=stats.sem(values))
+    return f"{values.mean():.4f} ({low:.4f} to {high:.4f}, n={len(values)})"
+
+
+def measured(title: str, experiment: Experiment, examples: ExampleSet, folder: Path, imports: float):
+    """Trains and judges: the average precision, the processor seconds with those of the imports, and the exported model."""
+    began = processor_seconds()
+    weights, saved_model = trained(experiment, examples, folder)
+    seconds = processor_seconds() - began + imports
+    score = average_precision(saved_model, examples)
+    print(f"{title}: AP {score:.4f} after {seconds:.0f} s; {weights:,} weights", flush=True)
+    return score, seconds, saved_model
 
 
 def scenes(folder: Path) -> ExampleSet:

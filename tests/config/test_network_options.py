@@ -29,6 +29,9 @@ from kerasvision.errors import ConfigError
         ("localizer", {"activation": "relu"}, "localizer has no activation 'relu'; choose from linear, sigmoid"),
         ("localizer", {"dropout": 1.0}, r"dropout must lie in \[0, 1\); received 1.0"),
         ("localizer", {"class_logits": "no"}, "class_logits must be true or false; received 'no'"),
+        ("retinanet", {"ratios": "0.5-x"}, "ratios must be different numbers from 0.1 to 10, such as '0.5-1-2'; received"),
+        ("retinanet", {"scales": "0-1"}, "scales must be different numbers from 0.1 to 10"),
+        ("retinanet", {"scales": (1, 1)}, "Leave scales out for those of the paper"),
         ("ssd", {"ratios": "1-2"}, "ratios must be different numbers above 1, .*; received '1-2'. Each of them gives"),
         ("ssd", {"ratios": "2-x"}, "ratios must be different numbers above 1"),
         ("ssd", {"ratios": (2, 2)}, "ratios must be different numbers above 1"),
@@ -57,6 +60,7 @@ def test_a_value_that_no_network_can_have_is_refused(name, options, message):
     [
         ("fcos", {"levels": "p3-p5", "norm": "batch", "distances": "exp", "width": 0.25, "depth": 1, "channels": 32}),
         ("retinanet", {"levels": "p4-p4", "norm": "none", "synchronized": True}),
+        ("retinanet", {"ratios": "0.5-1-2", "scales": (0.5, 0.7)}),
         ("ssd", {"levels": "p2-p4", "ratios": (1.5, 2), "smallest": 0.05, "largest": 1.0, "width": 0.25}),
         ("ssd300", {"backbone": "vgg11", "width": 0.125}),
         ("yolo", {"level": "c4", "hidden": 128, "boxes_per_cell": 3, "dropout": 0.5, "batch_norm": False, "depth": 1}),
@@ -73,3 +77,35 @@ def test_every_network_that_answers_boxes_or_a_code_or_makes_images_has_such_a_c
     answering = {name for name in lookup.MODELS if special & introspection.keywords(lookup.MODELS.path(name))} | {*DETECTORS}
     assert answering == {"autoencoder", "localizer", *DETECTORS}
     assert answering | {*lookup.GENERATORS} <= {*lookup.OPTION_CHECKS}
+
+
+def search_for(space):
+    return c.Experiment(
+        name="boxes",
+        source=c.Shapes(),
+        transform=c.Transform(image_size=(64, 64)),
+        task=c.Detection(),
+        model=c.Model(name="ssd", options={"backbone": "resnet9", "levels": "p2-p3"}),
+        search=c.Search(space=space),
+    )
+
+
+def test_a_search_may_vary_the_boxes_of_a_detector():
+    space = {
+        "model.options.ratios": c.Choice("2", "2-3", "1.5-3"),
+        "model.options.smallest": c.Float(0.1, 0.3),
+        "model.options.largest": c.Float(0.6, 1.0),
+    }
+    assert search_for(space).search.space.keys() == space.keys()
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"model.options.ratios": c.Choice("2", "0.5-2")}, "ratios must be different numbers above 1"),
+        ({"model.options.smallest": c.Float(0.1, 0.95)}, "0 < smallest < largest"),
+    ],
+)
+def test_a_search_over_boxes_that_no_network_can_have_is_refused(space, message):
+    with pytest.raises(ConfigError, match=message):
+        search_for(space)

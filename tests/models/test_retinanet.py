@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasvision.models import build
-from kerasvision.models.anchors import pyramid_anchors
+from kerasvision.models.anchors import anchor_sides, pyramid_anchors
 from kerasvision.models.retinanet import retinanet_head
 
 SMALL = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p4", "channels": 8, "depth": 1}
@@ -42,3 +42,21 @@ def test_classes_and_boxes_have_towers_of_their_own():
     model.get_layer("class_tower2_conv").kernel.assign_add(np.ones((3, 3, 8, 8)))
     after = model(x)
     assert {name for name in before if (before[name].numpy() != after[name].numpy()).any()} == {"p3_class_logits"}
+
+
+def test_other_ratios_and_scales_are_in_the_names_and_have_an_answer_each():
+    model = build("retinanet", image_shape=IMAGE_SHAPE, num_classes=5, **SMALL, ratios=(1, 2), scales="0.5-1-2")
+    # By torchvision's rule: 16, 32 and 64 pixels; for the ratio 2, half of 16 * 2 ** 0.5 is 11.3, and of 16 / 2 ** 0.5 5.7.
+    assert {name: x.shape[-1] for name, x in model.output.items() if name.startswith("p3")} == {
+        "p3_class_logits": 30,
+        "p3_deltas_16x16_32x32_64x64_22x12_46x22_90x46": 24,
+    }
+
+
+def test_the_ratios_and_scales_of_the_paper_give_the_names_without_an_ending():
+    names = [*build("retinanet", image_shape=IMAGE_SHAPE, num_classes=5, **SMALL, ratios="0.5-1-2").output]
+    assert names == ["p3_class_logits", "p3_deltas", "p4_class_logits", "p4_deltas"]
+
+
+def test_no_anchor_is_smaller_than_two_pixels():
+    assert anchor_sides("p0", ratios=(0.1, 10), scales=(0.1,)).min() == 2

@@ -89,7 +89,7 @@ def by_overlap(grid: Grid, truth: Truth) -> tf.Tensor:
 def by_best_overlap(grid: Grid, truth: Truth) -> tf.Tensor:
     """SSD: the default box with the largest IoU with an object learns it, and so do all whose IoU with it is large.
 
-    A default box that is the best one of two objects learns the second of them; an object may so be left without any.
+    A default box that is the best one of two objects learns the last of them, so an object may be left without any.
     Returns int32 (N, A).
 
     Source: Liu et al., 2016, https://arxiv.org/abs/1512.02325, section 2.2, "Matching strategy".

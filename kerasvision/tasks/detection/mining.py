@@ -22,7 +22,8 @@ def mined_class_losses(logits: tf.Tensor, assigned: tf.Tensor, classes: tf.Tenso
         classes: int32 (N, A): of the object; -1 without one.
         negatives: how many boxes that show background count for each box with an object; rounded down in each image.
 
-    Two boxes with an equal loss: the first one counts. Of the two below that show background, the second is the harder one.
+    Of boxes with an equal loss, the first ones count. In this example the third box is the harder of the two that show
+    background:
 
     >>> logits = tf.math.log([[[1.0, 3.0], [3.0, 1.0], [1.0, 1.0]]])  # shares 1/4 and 3/4, 3/4 and 1/4, 1/2 and 1/2
     >>> losses = mined_class_losses(logits, tf.constant([[0, -1, -1]]), tf.constant([[0, -1, -1]]), negatives=1)

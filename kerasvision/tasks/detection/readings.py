@@ -11,7 +11,6 @@ what the names of levels, "p3" and "s100", and of boxes mean. The kinds of maps,
 "p3_class_logits" is a whole name, and "p3_offsets_21x21_30.7x30.7" another.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
@@ -24,6 +23,7 @@ from kerasvision.models.anchors import (
     anchor_sides,
     anchors_of_sides,
     default_boxes,
+    map_name,
     pyramid_points,
     sides_in,
     strides_of,
@@ -40,7 +40,6 @@ KINDS: Mapping[str, tuple[Kind, tuple[str, ...]]] = {
 }
 # Offsets of default boxes are divided by these (Liu et al., 2016, https://arxiv.org/abs/1512.02325, as in their code).
 VARIANCES = np.array([0.1, 0.1, 0.2, 0.2], np.float32)
-_NAME = re.compile(r"(p\d+|s[\d.]+(?:x[\d.]+)?)_([a-z]+(?:_[a-z]+)*)((?:_[\d.]+x[\d.]+)*)")
 _OPTIONAL = {"centerness"}
 # Numbers of a box of a cell: its four places and its confidence.
 OF_BOX = 5
@@ -234,17 +233,18 @@ def map_shapes(outputs: Mapping[str, tf.Tensor]) -> dict[str, tuple[int, int]]:
 
 def _kind_and_parts(outputs: Mapping[str, tf.Tensor]) -> tuple[Kind, dict[str, dict[str, str]]]:
     """What the maps are, and level -> what a map says -> its whole name, from the finest level to the coarsest."""
-    matches = {name: _NAME.fullmatch(name) for name in outputs} if isinstance(outputs, Mapping) else {"": None}
+    names = [*outputs] if isinstance(outputs, Mapping) else [""]
     parts: dict[str, dict[str, str]] = {}
-    for name, match in matches.items():
-        parts.setdefault(match[1] if match else "", {})[match[2] if match else name] = name
+    for name in names:
+        found = map_name(name)
+        parts.setdefault(found.level if found else "", {})[found.what if found else name] = name
     for place, (kind, others) in KINDS.items():
         if parts and all({place, *others} <= of_level.keys() <= {place, *others, *_OPTIONAL} for of_level in parts.values()):
             return kind, {level: parts[level] for level in sorted(parts, key=strides_of)}
     raise ConfigError(
         "detection requires a network that returns maps named p3_class_logits and p3_distances, or others that "
         "kerasvision.tasks.detection.readings describes",
-        received=sorted(matches),
+        received=sorted(names),
         hint="set model.name='fcos', 'retinanet', 'ssd' or 'yolo'",
     )
 
@@ -255,5 +255,5 @@ def _as_share(values: tf.Tensor) -> tf.Tensor:
 
 def _sides(level: str, name: str) -> npt.NDArray[np.float32]:
     """float32 (B, 2): heights and widths of the boxes of a cell, from the whole name of the map of their places."""
-    match = _NAME.fullmatch(name)
-    return sides_in(match[3]) if match and match[3] else anchor_sides(level)
+    found = map_name(name)
+    return sides_in(found.boxes) if found and found.boxes else anchor_sides(level)

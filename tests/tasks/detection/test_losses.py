@@ -98,6 +98,14 @@ def test_losses_of_anchors_are_those_of_the_paper():
         assert found["box"].numpy()[image] == pytest.approx(box / learned, rel=1e-4)
 
 
+def test_anchors_of_other_shapes_are_read_from_the_names_of_the_maps():
+    maps = {"p3_class_logits": tf.zeros((1, 2, 3, 2 * CLASSES)), "p3_deltas_4x8_10x6": tf.zeros((1, 2, 3, 8))}
+    grid = read(maps, num_classes=CLASSES).grid
+    assert (grid.kind, grid.levels.tolist(), grid.strides.tolist()) == ("anchors", [0] * 12, [8.0] * 12)
+    # Around the upper left corner of the cell in row 1 and column 2.
+    assert grid.anchors[-2:].tolist() == [[6, 12, 10, 20], [3, 13, 13, 19]]
+
+
 def default_maps(random, *, images=2):
     """Of default boxes of two shapes on both levels."""
     sides = {3: "_8x8_10x20", 4: "_20x16_12x30"}
