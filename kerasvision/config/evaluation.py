@@ -13,7 +13,7 @@ from kerasvision.config.listing import list_files
 from kerasvision.errors import ConfigError
 
 # The views of an image that an answer can be averaged over; `kerasvision.ops.views.views` says what each name stands for.
-ViewName = Literal["flip", "shift", "ten_crop"]
+ViewName = Literal["flip", "shift", "scale", "ten_crop"]
 # Its views are cut out of a larger picture.
 TEN_CROP: ViewName = "ten_crop"
 # Images can be divided into slices by these columns of the manifest, and by two measures of an image.
@@ -79,7 +79,8 @@ class Evaluation(Config):
     test_time: tuple[ViewName, ...] = Field(
         default=(),
         description="also measure the mean answer over several views of an image: flip adds its mirror image; shift adds "
-        "four views, each moved by a sixteenth of the image; ten_crop takes the corners, the centre and their mirror images "
+        "four views, each moved by a sixteenth of the image; scale adds the image at three quarters of its size, and its "
+        "middle at four thirds; ten_crop takes the corners, the centre and their mirror images "
         "of the picture of which transform.crop_fraction keeps the centre",
     )
     ensemble: tuple[Path, ...] = Field(

@@ -132,7 +132,8 @@ class Export(Config):
     test_time: tuple[ViewName, ...] = Field(
         default=(),
         description="the saved model answers with the mean over an image and views of it: flip adds its mirror image; shift "
-        "adds four views, each moved by a sixteenth of the image; ten_crop takes the corners, the centre and their mirror "
+        "adds four views, each moved by a sixteenth of the image; scale adds the image at three quarters of its size, and "
+        "its middle at four thirds; ten_crop takes the corners, the centre and their mirror "
         "images of the picture of which transform.crop_fraction keeps the centre, and must be alone. Each view takes as "
         "much work as the image itself",
     )

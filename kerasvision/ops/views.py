@@ -1,4 +1,4 @@
-"""Views of an image: its mirror image, and the image moved a little. They have the image's size.
+"""Views of an image: its mirror image, and the image moved a little, smaller or larger. They have the image's size.
 
 Source: the predictions of Krizhevsky et al., 2012, section 4.1, which are means over crops and mirror images.
 """
@@ -12,6 +12,8 @@ from kerasvision.ops.resize import Placement
 
 # A shifted view is moved by this share of the image's side, but at least by one pixel.
 SHIFT = 1 / 16
+# How large the image is in the views of "scale".
+SCALES = (3 / 4, 4 / 3)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class View:
 
 
 def views(name: str) -> tuple[View, ...]:
-    """The additional views that "flip" or "shift" stands for.
+    """The additional views that "flip", "shift" or "scale" stands for.
 
     >>> image = tf.reshape(tf.range(4.0), (1, 1, 4, 1))
     >>> (mirror,) = views("flip")
@@ -45,6 +47,8 @@ def views(name: str) -> tuple[View, ...]:
     """
     if name == "flip":
         return (View(lambda images: images[:, :, ::-1], _mirrored),)
+    if name == "scale":
+        return tuple(map(_resized, SCALES))
     return tuple(_moved(axis, sign) for axis in (1, 2) for sign in (1, -1))
 
 
@@ -101,6 +105,31 @@ def _moved(axis: int, sign: int) -> View:
         return Placement(tf.ones(2), tf.constant([step if one == axis else 0.0 for one in (1, 2)]))
 
     return View(move, placement)
+
+
+def _resized(factor: float) -> View:
+    """The image smaller, with its mirrored edge around it, or the middle of the image, enlarged."""
+
+    def resize(images: tf.Tensor) -> tf.Tensor:
+        height, width = images.shape[1:3]
+        (tall, y), (wide, x) = (_side(old, factor) for old in (height, width))
+        resized = tf.image.resize(images, [tall, wide])
+        if factor > 1:
+            return resized[:, -y : height - y, -x : width - x]
+        border = [[y, height - tall - y], [x, width - wide - x]]
+        return tf.pad(resized, [[0, 0], *border, [0, 0]], "SYMMETRIC")
+
+    def placement(size: tuple[int, int]) -> Placement:
+        (tall, y), (wide, x) = (_side(old, factor) for old in size)
+        return Placement(tf.constant([tall / size[0], wide / size[1]]), tf.constant([y, x], tf.float32))
+
+    return View(resize, placement)
+
+
+def _side(old: int, factor: float) -> tuple[int, int]:
+    """How long a side becomes, and where it begins in the view: below 0 where it is cut."""
+    new = max(1, round(factor * old))
+    return new, (old - new) // 2
 
 
 def _step(side: int) -> int:

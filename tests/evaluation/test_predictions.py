@@ -62,7 +62,9 @@ def test_pixels_give_the_answers_of_bytes(corners, served, examples):
 
 
 @pytest.mark.parametrize(
-    "view", [None, *views("flip"), *views("shift")], ids=["none", "flip", "down", "up", "right", "left"]
+    "view",
+    [None, *views("flip"), *views("shift"), views("scale")[0]],
+    ids=["none", "flip", "down", "up", "right", "left", "smaller"],
 )
 def test_what_is_found_over_a_view_comes_back_to_the_original_image(view, corners, served, examples):
     for name, found in in_pixels(from_pixels(corners, served, examples, view)).items():

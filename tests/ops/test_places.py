@@ -38,6 +38,15 @@ def test_a_row_without_an_image_has_numbers_all_the_same():
     assert np.isfinite(places.boxes_back(tf.constant(BOXES[:1]))).all()
 
 
+def test_a_box_of_a_scaled_view_comes_back():
+    whole = Places(tf.ones((1, 2)), tf.zeros((1, 2)), tf.constant([FRAME]), frame=FRAME)
+    # 24 x 20 pixels become 18 x 15, which begin at 3, 2; or 32 x 27, of which 4 and 4 are cut before.
+    for view, seen in zip(views("scale"), ([3 + 6, 2 + 7.5, 3 + 9, 2 + 15], [32 / 3 - 4, 9.5, 12, 23]), strict=True):
+        shares = tf.constant(seen, tf.float32) / [24.0, 20.0, 24.0, 20.0]
+        back = whole.moved(view.placement(FRAME)).boxes_back(shares[tf.newaxis, tf.newaxis])[0, 0] * [24.0, 20.0, 24.0, 20.0]
+        assert np.abs(back.numpy() - [8, 10, 12, 20]).max() < 0.01
+
+
 @pytest.mark.parametrize("name", ["flip", "shift"])
 def test_a_view_puts_pixels_where_it_says_and_they_come_back(name):
     frame = np.zeros((1, *FRAME, 1), np.float32)
