@@ -54,11 +54,24 @@ def scaled(model: keras.Model, first: keras.Layer) -> keras.Model:
     Its layers are copies: a layer in two models would belong to the graph of the older one.
     """
     image = keras.Input(model.input.shape[1:], name=model.input.name)
-    in_front = first(image)
+    return reading(model, first(image), image=image)
+
+
+def reading(model: keras.Model, x: keras.KerasTensor, *, image: keras.KerasTensor) -> keras.Model:
+    """Copies of a functional model's layers, freshly initialised, that read x, which is made from the image.
+
+    Args:
+        model: from a tensor of the shape of x, or of one with other sides.
+        x: what the copies read instead of the image.
+        image: a `keras.Input`, the input of the new model.
+
+    Returns:
+        Model from the image to the outputs of the copies.
+    """
 
     def call(layer: keras.Layer, *args: object, **kwargs: object) -> object:
         def replaced(value: object) -> object:
-            return in_front if value is image else value
+            return x if value is image else value
 
         args, kwargs = keras.tree.map_structure(replaced, (args, kwargs))
         return layer(*args, **kwargs)

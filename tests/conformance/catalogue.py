@@ -132,6 +132,8 @@ SMALL_VGG = {"width": 0.25, "dropout": 0.0}
 SMALL_DETECTOR = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p4", "depth": 1}
 SMALL_SSD = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p4", "channels": 8}
 SMALL_REGIONS = {"backbone": "resnet9", "width": 0.125, "proposals": 8, "channels": 8, "hidden": 16, "pooled": 3}
+SMALL_WINDOWS = {"backbone": "resnet9", "width": 0.125, "proposals": 8, "window_sides": (8, 16)}
+SMALL_VOTES = {"backbone": "resnet9", "width": 0.125, "proposals": 8, "channels": 8, "proposal_channels": 8, "bins": 3}
 SMALL_FCN = {"backbone": "vgg11", "width": 0.0625, "dropout": 0.0}
 SMALL_DILATED = {"backbone": "resnet18", "width": 0.0625, "dropout": 0.0, "output_stride": 16}
 MIRRORED = {"padding": "valid", "mirrored": True}
@@ -235,9 +237,14 @@ NETWORKS = [
         rows=16,
     ),
     Network("yolo_v1", (64, 64, 3), {"width": 1 / 32, "dropout": 0.0}, slow=True, rows=2),
+    # Eight regions with 4 numbers each, 11 logits and 44 deltas.
+    Network("rcnn", (32, 32, 3), {**SMALL_WINDOWS, "crop": 16}, rows=48),
+    Network("fast_rcnn", (32, 32, 3), {**SMALL_WINDOWS, "hidden": 16, "pooled": 3, "dropout": 0.0}, rows=48),
     # 96 anchors with 9 numbers each, and 8 regions with 59 each.
     Network("faster_rcnn", (32, 32, 3), {**SMALL_REGIONS, "anchor_sizes": (8, 16), "dropout": 0.0}, rows=134),
     Network("faster_rcnn_fpn", (16, 24, 3), {**SMALL_REGIONS, "levels": "p2-p3", "anchor_strides": 3.0}, rows=134),
+    # 96 anchors with 9 numbers each, and 8 regions with 19 each.
+    Network("rfcn", (32, 32, 3), {**SMALL_VOTES, "anchor_sizes": (8, 16)}, rows=102),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0}, per_pixel=True, everywhere=True),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "batch_norm": True}, slow=True, per_pixel=True),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "depth": 1, **MIRRORED}, slow=True, per_pixel=True),

@@ -1,0 +1,49 @@
+"""The options of two-stage detectors are checked when a pipeline file is read."""
+
+import pytest
+
+from kerasvision import config as c
+from kerasvision.errors import ConfigError
+
+
+def read(name, **options):
+    return c.Experiment(
+        name="boxes",
+        source=c.Shapes(),
+        transform=c.Transform(image_size=(96, 96)),
+        task=c.Detection(),
+        model=c.Model(name=name, options={"backbone": "resnet9", **options}),
+    )
+
+
+@pytest.mark.parametrize("name", ["rcnn", "fast_rcnn", "faster_rcnn", "faster_rcnn_fpn", "rfcn"])
+def test_detection_takes_every_two_stage_network(name):
+    assert read(name, proposals=50).model.name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("faster_rcnn", {"proposals": 0}, "proposals must be a positive integer; received 0"),
+        (
+            "faster_rcnn",
+            {"proposals": 200, "candidates": 100},
+            "proposals must be at most 100; received 200. Lower it, or raise",
+        ),
+        ("faster_rcnn", {"proposals": 1001}, "proposals must be at most 1000"),
+        ("fast_rcnn", {"proposals": 501}, "proposals must be at most 500"),
+        ("faster_rcnn", {"anchor_sizes": ()}, "anchor_sizes must be positive numbers of pixels, at least one"),
+        ("fast_rcnn", {"window_sides": (0,)}, "window_sides must be positive numbers of pixels"),
+        ("rfcn", {"bins": 2.5}, "bins must be a positive integer"),
+        ("rcnn", {"crop": 0}, "crop must be a positive integer"),
+        ("fast_rcnn", {"dropout": 1}, r"dropout must lie in \[0, 1\)"),
+        ("faster_rcnn_fpn", {"anchor_strides": 0}, "anchor_strides must be a positive number; received 0"),
+        ("faster_rcnn_fpn", {"levels": "p5-p2"}, "Did you mean 'p2-p5'"),
+        ("faster_rcnn_fpn", {"anchor_sizes": (8,)}, "anchor_sizes"),
+        ("rfcn", {"width": -1}, "width is a factor on the channels of the backbone"),
+        ("rfcn", {"synchronized": "yes"}, "synchronized must be true or false"),
+    ],
+)
+def test_an_option_out_of_its_range_is_refused_with_the_rule(name, options, message):
+    with pytest.raises(ConfigError, match=message):
+        read(name, **options)
