@@ -62,11 +62,11 @@ def show(
 ) -> None:
     """Print output shape, weights, memory and multiply-adds of every layer, and compare the sums with published figures.
 
-    For a detector, also print the boxes of each of its maps, with the pixels that an answer depends on.
+    For a network that finds things, also print what each of its maps answers, with the pixels that an answer depends on.
     """
     from kerasvision.config.published import origin_of
     from kerasvision.models import build
-    from kerasvision.models.box_levels import box_levels
+    from kerasvision.models.box_levels import level_lines
     from kerasvision.models.summary import layer_table, matching_figures
     from kerasvision.models.table import published, usual
 
@@ -87,7 +87,7 @@ def show(
         f"({summary.total_weights * 4 / 2**20:,.1f} MiB in float32), {summary.output_bytes / 2**20:,.1f} MiB of outputs for "
         f"one image, {summary.multiply_adds:,} multiply-adds"
     )
-    _print_boxes(box_levels(network))
+    _print_levels(*level_lines(network))
     figures = published(name, image_shape=shape, num_classes=num_classes)
     for line in matching_figures(summary, figures):
         typer.echo(line)
@@ -97,18 +97,14 @@ def show(
         typer.echo(f"weights='imagenet': {origin}")
 
 
-def _print_boxes(levels: Sequence[Any]) -> None:
-    """A table of a detector's maps, and how many boxes it answers; nothing for another network."""
-    if not levels:
-        return
-    table = table_of("level", "stride", "cells", "boxes of a cell (height x width)", "sees", right=("stride",))
-    for one in levels:
-        vertical, horizontal = one.stride
-        stride = f"{vertical:g}" if vertical == horizontal else f"{vertical:g} x {horizontal:g}"
-        table.add_row(one.level, stride, _shapes(one.cells), one.shapes, one.field)
-    print_whole(table)
-    count = sum(one.boxes * one.cells[0] * one.cells[1] for one in levels)
-    typer.echo(f'{count:,} boxes; "sees": the pixels that an answer depends on')
+def _print_levels(rows: Sequence[Sequence[str]], sentence: str) -> None:
+    """A table, headings first, and a sentence below it; nothing without rows."""
+    if rows:
+        table = table_of(*rows[0], right=("stride",))
+        for row in rows[1:]:
+            table.add_row(*row)
+        print_whole(table)
+        typer.echo(sentence)
 
 
 @app.command()

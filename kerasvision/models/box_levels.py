@@ -1,4 +1,4 @@
-"""What a detector answers on each of its maps: cells, boxes and receptive field. Data only; the caller prints it."""
+"""What a detector answers on each of its maps: cells, boxes and receptive field. Data and text; the caller prints it."""
 
 from dataclasses import dataclass
 
@@ -57,3 +57,24 @@ def box_levels(model: keras.Model) -> tuple[BoxLevel, ...]:
             boxes, shapes = len(sides), ", ".join(f"{tall:g}x{wide:g}" for tall, wide in sides.round(1).tolist())
         levels.append(BoxLevel(level, (height, width), strides_of(level), boxes, shapes, field_text(fields[name])))
     return tuple(sorted(levels, key=lambda one: one.stride))
+
+
+def level_lines(model: keras.Model) -> tuple[tuple[tuple[str, ...], ...], str]:
+    """The maps of a detector as the rows of a table, headings first, and a sentence below it; nothing for another network.
+
+    >>> from kerasvision.models import build
+    >>> small = {"backbone": "resnet9", "width": 0.125, "levels": "p3-p3", "channels": 8, "depth": 1, "norm": "none"}
+    >>> rows, sentence = level_lines(build("fcos", image_shape=(48, 64, 3), num_classes=5, **small))
+    >>> rows[1][:4], sentence.partition(";")[0]
+    (('p3', '8', '6 x 8', 'a point'), '48 boxes')
+    """
+    levels = box_levels(model)
+    if not levels:
+        return (), ""
+    rows = [("level", "stride", "cells", "boxes of a cell (height x width)", "sees")]
+    for one in levels:
+        vertical, horizontal = one.stride
+        stride = f"{vertical:g}" if vertical == horizontal else f"{vertical:g} x {horizontal:g}"
+        rows.append((one.level, stride, " x ".join(map(str, one.cells)), one.shapes, one.field))
+    count = sum(one.boxes * one.cells[0] * one.cells[1] for one in levels)
+    return tuple(rows), f'{count:,} boxes; "sees": the pixels that an answer depends on'
