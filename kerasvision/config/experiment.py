@@ -29,6 +29,8 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 # The settings that the trainer receives, which a search may vary.
 SEARCHED = ("model", "training", "augment")
 Side = Annotated[int, Field(ge=1, le=4096)]
+# A JPEG of at least this many pixels may be decoded at a part of its size.
+REDUCED_FROM = 1_000_000
 Scale = Literal[
     "zero_to_one", "minus_one_to_one", "zero_mean", "standardize", "whiten", "mean_image", "per_pixel", "per_image"
 ]
@@ -134,6 +136,11 @@ class Transform(Config):
     crop_fraction: float = Field(
         default=1.0, gt=0, le=1, description="with fit='crop': share of each side kept around the center, often 0.875"
     )
+    reduced_decoding: bool = Field(
+        default=False,
+        description="decode JPEG files of a megapixel or more at a half, a quarter or an eighth of their size, where two "
+        "pixels remain for each of the network's; pixels change a little, in training and serving alike",
+    )
     scale: Scale | Whitening = Field(
         default="zero_to_one",
         description="zero_mean: scale to [0, 1] and subtract the training images' mean colour; standardize: also divide by "
@@ -177,6 +184,11 @@ class Transform(Config):
     def decoding(self) -> dict[str, Any]:
         """How the bytes of a file become pixels: the keywords of `kerasvision.ops.images.decode_image`."""
         return {"color_mode": self.color_mode, "significant_bits": self.significant_bits}
+
+    @property
+    def opening(self) -> dict[str, Any]:
+        """How a file is opened to decode a part of it: the keywords of `kerasvision.ops.images.open_image`."""
+        return {**self.decoding, "reduced_from": REDUCED_FROM if self.reduced_decoding else None}
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

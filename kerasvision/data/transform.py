@@ -18,6 +18,7 @@ from kerasvision.data.whole_images import LEAST_DEVIATION, WholeImages, fit_whol
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.ops.alike import decode_alike
 from kerasvision.ops.images import decode_image, decode_part, open_image
+from kerasvision.ops.reduced import place_part
 from kerasvision.ops.resize import Placement, fitted, moved, needed_part, place_image, place_masks, resize_image
 from kerasvision.ops.tracing import without_autograph
 
@@ -125,6 +126,8 @@ class ImageTransform:
     @without_autograph
     def placed(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, tf.Tensor]:
         """What `pixels` returns, where in it the whole upright image lies, and int32 (2,), the image's height and width."""
+        if self.settings.reduced_decoding:
+            return self._reduced(image_bytes)
         pixels, placement, of_whole, size = self._decoded(image_bytes)
         return place_image(pixels, placement, image_size=self.settings.image_size), of_whole, size
 
@@ -221,6 +224,14 @@ class ImageTransform:
         placement = fitted(image.size, image_size=image_size, fit="crop", crop_fraction=settings.crop_fraction)
         part = needed_part(image.size, placement, image_size=image_size)
         return decode_part(image, part), moved(placement, part), placement, image.size
+
+    def _reduced(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, tf.Tensor]:
+        """What `placed` returns, with large JPEG files decoded at a part of their size."""
+        settings, image_size = self.settings, self.settings.image_size
+        image = open_image(image_bytes, **settings.opening)
+        placement = fitted(image.size, image_size=image_size, fit=settings.fit, crop_fraction=settings.crop_fraction)
+        part = needed_part(image.size, placement, image_size=image_size)
+        return place_part(image, part, placement, image_size=image_size), placement, image.size
 
     def _factor_and_shift(self) -> tuple[list[float], list[float]]:
         """Per channel, or per axis: project, multiply by the factor and add the shift, and the attributes' rule is met."""

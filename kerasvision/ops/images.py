@@ -19,7 +19,7 @@ COLOR_MODES = ("rgb", "grayscale")
 _LUMA = (19595 / 65536, 38470 / 65536, 7471 / 65536)
 
 # How to turn a picture upright, by EXIF orientation: swap rows and columns, then flip top-bottom, then left-right.
-_UPRIGHT = (
+UPRIGHT = (
     (False, False, False),  # 0 does not exist
     (False, False, False),  # 1 upright
     (False, False, True),  # 2 mirrored
@@ -85,23 +85,29 @@ class OpenImage(NamedTuple):
         image_bytes: scalar string, the whole file.
         size: int32 (2,), height and width of the upright picture.
         is_upright_jpeg: bool scalar: whether a part of the picture can be decoded alone.
-        whole: uint8 (H, W, C), the upright picture; (0, 0, C) for an upright JPEG.
+        whole: uint8 (H, W, C), the upright picture; (0, 0, C) for a JPEG of which only the header was read.
+        orientation: int32 scalar, as in `apply_orientation`: of a JPEG that may be decoded at a part of its size, see
+            `kerasvision.ops.reduced`; 0 for every other file. None: no file may.
     """
 
     image_bytes: tf.Tensor
     size: tf.Tensor
     is_upright_jpeg: tf.Tensor
     whole: tf.Tensor
+    orientation: tf.Tensor | None = None
 
 
 @without_autograph
-def open_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int = 16) -> OpenImage:
+def open_image(
+    image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int = 16, reduced_from: int | None = None
+) -> OpenImage:
     """The file with its size, for `decode_part`.
 
     Args:
         image_bytes: scalar string, the whole file.
         color_mode: as in `decode_image`.
         significant_bits: as in `decode_image`.
+        reduced_from: a JPEG with at least this many pixels may be decoded at a part of its size; None: no file may.
 
     Returns:
         The file and its size; see `OpenImage`.
@@ -110,6 +116,7 @@ def open_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int
         The errors of `decode_image`.
     """
     channels = 3 if _checked(color_mode) == "rgb" else 1
+    is_jpeg, is_turned = tf.strings.substr(image_bytes, 0, 3) == b"\xff\xd8\xff", may_be_turned(image_bytes)
 
     def from_header() -> tuple[tf.Tensor, tf.Tensor]:
         return tf.image.extract_jpeg_shape(image_bytes)[:2], tf.zeros((0, 0, channels), tf.uint8)
@@ -118,10 +125,26 @@ def open_image(image_bytes: tf.Tensor, *, color_mode: str, significant_bits: int
         whole = decode_image(image_bytes, color_mode=color_mode, significant_bits=significant_bits)
         return tf.shape(whole)[:2], whole
 
-    is_upright_jpeg = (tf.strings.substr(image_bytes, 0, 3) == b"\xff\xd8\xff") & ~may_be_turned(image_bytes)
-    size, whole = tf.cond(is_upright_jpeg, from_header, from_pixels)
+    def as_stored() -> tuple[tf.Tensor, tf.Tensor]:
+        size, whole = tf.cond(is_jpeg & ~is_turned, from_header, from_pixels)
+        return tf.ensure_shape(size, [2]), tf.ensure_shape(whole, [None, None, channels])
+
+    def turned() -> tuple[tf.Tensor, tf.Tensor]:
+        size, whole = from_header()
+        return tf.where(orientation >= 5, size[::-1], size), whole
+
+    if reduced_from is None:
+        size, whole = as_stored()
+        return OpenImage(image_bytes, size, is_jpeg & ~is_turned, whole)
+    pixels = tf.cond(is_jpeg, lambda: tf.reduce_prod(tf.image.extract_jpeg_shape(image_bytes)[:2]), lambda: 0)
+    orientation = tf.cond(
+        is_jpeg & (pixels >= reduced_from),
+        lambda: tf.cond(is_turned, lambda: exif_orientation(image_bytes), lambda: 1),
+        lambda: 0,
+    )
+    size, whole = tf.cond(orientation > 0, turned, as_stored)
     size, whole = tf.ensure_shape(size, [2]), tf.ensure_shape(whole, [None, None, channels])
-    return OpenImage(image_bytes, size, is_upright_jpeg, whole)
+    return OpenImage(image_bytes, size, is_jpeg & ~is_turned, whole, orientation)
 
 
 @without_autograph
@@ -153,7 +176,13 @@ def decode_part(image: OpenImage, part: tf.Tensor) -> tf.Tensor:
         return luma(pixels) if channels == 1 else pixels
 
     def from_pixels() -> tf.Tensor:
-        return tf.slice(image.whole, tf.pad(part[:2], [[0, 1]]), tf.pad(part[2:], [[0, 1]], constant_values=channels))
+        whole = image.whole
+        if image.orientation is not None:
+            whole = tf.cond(image.orientation > 0, from_turned_jpeg, lambda: image.whole)
+        return tf.slice(whole, tf.pad(part[:2], [[0, 1]]), tf.pad(part[2:], [[0, 1]], constant_values=channels))
+
+    def from_turned_jpeg() -> tf.Tensor:
+        return decode_image(image.image_bytes, color_mode="rgb" if channels == 3 else "grayscale")
 
     return tf.ensure_shape(tf.cond(image.is_upright_jpeg, from_file, from_pixels), [None, None, channels])
 
@@ -225,6 +254,6 @@ def luma(image: tf.Tensor) -> tf.Tensor:
 
 
 def _turn(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    swap, flip_rows, flip_columns = tf.unstack(tf.gather(tf.constant(_UPRIGHT), orientation))
+    swap, flip_rows, flip_columns = tf.unstack(tf.gather(tf.constant(UPRIGHT), orientation))
     image = tf.transpose(image, tf.where(swap, [1, 0, 2], [0, 1, 2]))
     return tf.raw_ops.Reverse(tensor=image, dims=tf.stack([flip_rows, flip_columns, False]))

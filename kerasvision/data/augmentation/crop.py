@@ -11,8 +11,9 @@ from kerasvision.data.resized_objects import place_objects
 from kerasvision.data.tensors import Tensors
 from kerasvision.data.tight_boxes import tight_boxes
 from kerasvision.ops.boxes import pairwise_iou
-from kerasvision.ops.images import OpenImage, decode_part, open_image
-from kerasvision.ops.resize import Placement, cut_out, moved, needed_part, place_image
+from kerasvision.ops.images import OpenImage, open_image
+from kerasvision.ops.reduced import place_part
+from kerasvision.ops.resize import Placement, cut_out, needed_part
 
 
 def random_resized_crop(
@@ -29,7 +30,7 @@ def random_resized_crop(
     Returns:
         The example with "image" float32 (H, W, C) in [0, 255].
     """
-    image = open_image(example["image"], **transform.decoding)
+    image = open_image(example["image"], **transform.opening)
     part = random_part(image.size, numbers=numbers, settings=settings)
     return _cropped(example, image, part, image_size=transform.image_size)
 
@@ -47,10 +48,10 @@ def random_crop(example: Tensors, *, numbers: tf.Tensor, settings: RandomCrop, t
         The example with "image" float32 (H, W, C) in [0, 255].
     """
     settings.check_size(transform.image_size)
-    image = open_image(example["image"], **transform.decoding)
+    image = open_image(example["image"], **transform.opening)
     placement = random_placement(image.size, numbers=numbers, settings=settings, image_size=transform.image_size)
     part = needed_part(image.size, placement, image_size=transform.image_size)
-    pixels = place_image(decode_part(image, part), moved(placement, part), image_size=transform.image_size)
+    pixels = place_part(image, part, placement, image_size=transform.image_size)
     return _with_annotations({**example, "image": pixels}, image.size, placement, image_size=transform.image_size)
 
 
@@ -90,7 +91,7 @@ def iou_crop(example: Tensors, *, numbers: tf.Tensor, settings: IouCrop, transfo
     Returns:
         The example with "image" float32 (H, W, C) in [0, 255].
     """
-    image = open_image(example["image"], **transform.decoding)
+    image = open_image(example["image"], **transform.opening)
     objects = example.get("objects", {"bbox": tf.zeros((0, 4)), "label": tf.zeros(0, tf.int64)})
     part = overlapping_part(image.size, objects, numbers=numbers, settings=settings)
     cropped = _cropped(example, image, part, image_size=transform.image_size)
@@ -168,9 +169,9 @@ def random_part(size: tf.Tensor, *, numbers: tf.Tensor, settings: RandomResizedC
 
 def _cropped(example: Tensors, image: OpenImage, part: tf.Tensor, *, image_size: tuple[int, int]) -> Tensors:
     """The example with the pixels, the objects and the label map of a part, int32 (4,), of its image."""
-    within = cut_out(tf.concat([[0, 0], part[2:]], axis=0), image_size=image_size)
-    cropped = {**example, "image": place_image(decode_part(image, part), within, image_size=image_size)}
-    return _with_annotations(cropped, image.size, cut_out(part, image_size=image_size), image_size=image_size)
+    placement = cut_out(part, image_size=image_size)
+    cropped = {**example, "image": place_part(image, part, placement, image_size=image_size)}
+    return _with_annotations(cropped, image.size, placement, image_size=image_size)
 
 
 def _with_annotations(example: Tensors, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> Tensors:
