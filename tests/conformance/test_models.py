@@ -15,8 +15,8 @@ import tensorflow as tf
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
-# How the file of a network writes an argument that is a tensor, `:` or `...`.
-MARKS = {"__keras_tensor__", "__slice__", "__ellipsis__"}
+# How the file of a network writes an argument that is a tensor, `:`, `...` or an array.
+MARKS = {"__keras_tensor__", "__slice__", "__ellipsis__", "__numpy__"}
 
 
 def asked(model, network, inputs=None, **options):
