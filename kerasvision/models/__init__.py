@@ -112,8 +112,9 @@ def _check_image_shape(image_shape: AnyShape) -> None:
 def _check_any_size(name: str) -> None:
     row = find(name)
     if row and row.flattens:
+        reason = "answers with shares of the image" if row.family in ("ssd", "yolo") else "flattens its last map"
         raise ConfigError(
-            f"{name} flattens its last map, so all its images must have one size",
+            f"{name} {reason}, so all its images must have one size",
             hint="give height and width, or choose a network that ends in global pooling, such as resnet18",
         )
 

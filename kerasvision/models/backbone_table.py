@@ -84,6 +84,7 @@ ON_BACKBONES = (
         url="https://arxiv.org/abs/1512.02325",
         smallest_side=268,  # 268 -> 134 -> 67 -> 34 -> 17 -> 9 -> 5 -> 3 -> 1: one pixel less leaves the last map empty
         own_side=268,
+        flattens=True,  # its boxes are shares of the image, which takes images of one size just as well
         # Both count the background as a class: 91 with it.
         figures=(Figure((300, 300, 3), 90, TORCHVISION, 35_641_826, 35_641_826, "34.86"),),
     ),
@@ -93,6 +94,7 @@ ON_BACKBONES = (
         paper="Liu et al., 2016, section 2, on any backbone",
         url="https://arxiv.org/abs/1512.02325",
         smallest_side=32,  # as resnet50, its backbone
+        flattens=True,  # as ssd300
         # torchvision's ResNet-50 without its head of 2,049,000; two maps beyond it, each by a 1x1 and a 3x3 convolution; and
         # a 3x3 convolution on each of the five maps, for six boxes of 91 logits and 4 sides in each cell.
         figures=(
@@ -123,6 +125,7 @@ ON_BACKBONES = (
         paper="Redmon et al., 2016, section 2, on any backbone",
         url="https://arxiv.org/abs/1506.02640",
         smallest_side=32,  # as resnet18, its backbone
+        flattens=True,  # heights and widths are shares of the image
         # torchvision's ResNet-18 without its head of 513,000; two 3x3 convolutions with norms; 20 classes and 2 boxes of 5
         # numbers by a 1x1 convolution.
         figures=(

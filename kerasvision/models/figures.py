@@ -42,7 +42,8 @@ class Network:
         url: address of the paper or of the chapter.
         smallest_side: least height and width of an image, in pixels; of a network on a backbone, with its usual one.
         own_side: what a network on a backbone requires itself, whatever its backbone reads.
-        flattens: whether its head reads a flattened map, which requires images of one size.
+        flattens: whether it requires images of one size, because its head reads a flattened map, or its boxes are shares of
+            the image.
         figures: published sizes; the first is for the paper's images and the builder's default options.
     """
 

@@ -130,7 +130,7 @@ def test_cells_of_a_map_that_does_not_divide_the_image_lie_evenly_in_it():
     ("options", "message"),
     [
         ({"levels": "p5-p6"}, "levels must begin with levels of the backbone, which has c0, c1, c2, c3; received 'p5-p6'"),
-        ({"image_shape": (None, None, 3)}, "ssd requires images of one size"),
+        ({"image_shape": (None, None, 3)}, "all its images must have one size"),
         ({"ratios": "1-2"}, "ratios must be different numbers above 1"),
     ],
 )

@@ -84,7 +84,7 @@ def test_a_finer_level_has_smaller_cells_and_a_cell_may_have_one_box():
     [
         ("yolo_v1", (448, 450), {}, r"sides are multiples of 64, the side of a cell; received \(448, 450\)"),
         ("yolo", (60, 64), SMALL, "sides are multiples of 8, .* or choose a finer level"),
-        ("yolo", (None, None), SMALL, "yolo requires images of one size"),
+        ("yolo", (None, None), SMALL, "all its images must have one size"),
         ("yolo", (64, 64), {**SMALL, "level": "c5"}, "one of the backbone, which has c0, c1, c2, c3; received 'c5'"),
         ("yolo", (64, 64), {**SMALL, "hidden": 0}, "hidden must be a positive integer, or None"),
     ],
