@@ -21,6 +21,7 @@ from keras import KerasTensor, layers, ops
 
 from kerasvision.models.anchors import RATIOS, cell_anchors
 from kerasvision.ops.boxes import LARGEST_GROWTH
+from kerasvision.ops.sums import broadcast_sum
 
 Objectness = Literal["softmax", "logistic"]
 
@@ -151,7 +152,7 @@ def unrivalled(boxes: KerasTensor, *, is_wanted: KerasTensor, overlap: float) ->
     drops = ops.cast(ops.greater(_pairwise_iou(boxes), overlap), "float32") * wanted
     # Two short lists instead of a large triangle: the file of a network lists all numbers of its constants.
     order = np.arange(number, dtype="float32")
-    drops *= ops.cast(ops.less(ops.zeros_like(drops) + order[:, None], order), "float32")
+    drops *= ops.cast(ops.less(broadcast_sum(ops.zeros_like(drops), order[:, None]), order), "float32")
     kept = wanted
     for _ in range(ROUNDS):
         kept = wanted * ops.cast(ops.less_equal(ops.matmul(kept, drops), 0), "float32")
@@ -182,7 +183,7 @@ def taken(x: KerasTensor, places: KerasTensor) -> KerasTensor:
     _, number, channels = x.shape
     # The number of images is not known, so their rows are counted.
     image = ops.cumsum(ops.ones_like(places[:, :1]), axis=0) - 1
-    return ops.take(ops.reshape(x, (-1, channels)), places + image * number, axis=0)
+    return ops.take(ops.reshape(x, (-1, channels)), broadcast_sum(places, image * number), axis=0)
 
 
 def _pairwise_iou(boxes: KerasTensor) -> KerasTensor:
@@ -195,7 +196,7 @@ def _pairwise_iou(boxes: KerasTensor) -> KerasTensor:
 
     both = shared(top, bottom) * shared(left, right)
     areas = (bottom - top) * (right - left)
-    return both / ops.maximum(areas[:, :, None] + areas[:, None] - both, 1e-6)
+    return both / ops.maximum(broadcast_sum(areas[:, :, None], areas[:, None]) - both, 1e-6)
 
 
 def _laid(like: KerasTensor, stride: int, around: np.ndarray) -> KerasTensor:
@@ -204,7 +205,7 @@ def _laid(like: KerasTensor, stride: int, around: np.ndarray) -> KerasTensor:
     rows = stride * np.arange(height, dtype="float32")[:, None, None]
     columns = stride * np.arange(width, dtype="float32")[None, :, None]
     zeros = ops.zeros_like(like[..., 0])
-    sides = [zeros + (axis + around[:, side]) for side, axis in enumerate((rows, columns, rows, columns))]
+    sides = [broadcast_sum(zeros, axis + around[:, side]) for side, axis in enumerate((rows, columns, rows, columns))]
     return ops.stack(sides, axis=-1)
 
 

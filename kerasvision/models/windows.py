@@ -16,6 +16,7 @@ from keras import KerasTensor, ops
 from kerasvision.config.region_options import MOST_WINDOWS
 from kerasvision.models.anchors import RATIOS
 from kerasvision.models.proposals import first_of, taken, unrivalled
+from kerasvision.ops.sums import broadcast_sum
 
 # Neighbouring windows are this share of their shorter side apart.
 STEP = 1 / 5
@@ -82,5 +83,7 @@ def _of_shape(image: KerasTensor, height: int, width: int) -> tuple[KerasTensor,
     rows, columns = found.shape[1:]
     top = step * np.arange(rows, dtype="float32")[:, None]
     left = step * np.arange(columns, dtype="float32")[None]
-    boxes = ops.stack([ops.zeros_like(found) + side for side in (top, left, top + height, left + width)], axis=-1)
+    boxes = ops.stack(
+        [broadcast_sum(ops.zeros_like(found), side) for side in (top, left, top + height, left + width)], axis=-1
+    )
     return ops.reshape(boxes, (-1, rows * columns, 4)), ops.reshape(found, (-1, rows * columns))

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from kerasvision.ops.sums import broadcast_sum
+
 # FPN: a box of this side is pooled from the level of this number (Lin et al., 2017, equation 1).
 CANONICAL_SIDE, CANONICAL_LEVEL = 224, 4
 # A side of exactly 112 pixels must not fall to the level below by rounding; torchvision has the same constant.
@@ -62,7 +64,8 @@ def roi_max_pool(x: Any, boxes: Any, *, stride: int, size: int = 7) -> Any:
     tables = [wide for tall in _running_maxima(x, axis=1) for wide in _running_maxima(tall, axis=2)]
     flat = ops.reshape(ops.stack(tables, axis=1), (-1, channels))
     # (N, P, size, size): which of the tables, then which cell of it.
-    table = ops.cast(_outer(row_level * (1 + _most_level(width)), column_level), "int32") + len(tables) * _row_numbers(top)
+    of_image = ops.cast(_outer(row_level * (1 + _most_level(width)), column_level), "int32")
+    table = broadcast_sum(of_image, len(tables) * _row_numbers(top))
     found = None
     for row in (first_row, last_row - rows):
         for column in (first_column, last_column - columns):
@@ -198,8 +201,8 @@ def _bins(low: Any, high: Any, *, length: int, size: int) -> tuple[Any, Any]:
     first, last = ((ops.sign(side) * ops.floor(ops.abs(side) + 0.5))[..., None] for side in (low, high))
     count = ops.maximum(last - first + 1, 1.0)
     numbers = np.arange(size, dtype="float32")
-    starts = first + ops.floor(count * numbers / size)
-    ends = first + ops.floor((count * (numbers + 1) + (size - 1)) / size)
+    starts = broadcast_sum(first, ops.floor(count * numbers / size))
+    ends = broadcast_sum(first, ops.floor((count * (numbers + 1) + (size - 1)) / size))
     return ops.clip(starts, 0, length), ops.clip(ends, 0, length)
 
 
@@ -217,7 +220,7 @@ def _weights(boxes: Any, x: Any, *, stride: int, size: int, samples: int, aligne
 
     def of_axis(low: Any, high: Any, length: int) -> Any:
         extent = high - low if aligned else ops.maximum(high - low, 1.0)
-        places = (low - 0.5 * aligned)[..., None] + extent[..., None] * shares
+        places = broadcast_sum((low - 0.5 * aligned)[..., None], extent[..., None] * shares)
         is_near = ops.logical_and(places >= -1, places <= length)
         # Between two cells, the weight falls from 1 to 0.
         apart = ops.abs(ops.clip(places, 0, length - 1)[..., None] - np.arange(length, dtype="float32"))
@@ -278,7 +281,7 @@ def _running_maxima(x: Any, *, axis: int) -> list[Any]:
 
 def _outer(rows: Any, columns: Any) -> Any:
     """The sum of each pair: (N, P, size, size) from (N, P, size) and (N, P, size)."""
-    return rows[..., :, None] + columns[..., None, :]
+    return broadcast_sum(rows[..., :, None], columns[..., None, :])
 
 
 def _row_numbers(x: Any) -> Any:

@@ -1,5 +1,7 @@
 """Region proposals: the weights of the head, the anchors, the boxes and the suppression, against TensorFlow's operations."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -12,9 +14,12 @@ from kerasvision.models.proposals import (
     best_proposals,
     changed,
     region_proposal_network,
+    taken,
     unrivalled,
 )
+from kerasvision.models.windows import window_proposals
 from kerasvision.ops.boxes import from_deltas
+from kerasvision.ops.regions import roi_max_pool
 
 RANDOM = np.random.default_rng(0)
 
@@ -108,3 +113,47 @@ def test_no_gradient_flows_through_the_proposals():
         proposals = best_proposals(Anchored(boxes, scores, deltas, (6,)), image_size=(32, 32), count=3, candidates=6)
         total = tf.reduce_sum(proposals)
     assert tape.gradient(total, [scores, deltas]) == [None, None]
+
+
+def in_a_model(function, *arrays):
+    """What a function gives on symbolic tensors; there, a sum follows Keras' own rule."""
+    inputs = [keras.Input(array.shape[1:], dtype=array.dtype) for array in arrays]
+    return keras.Model(inputs, function(*inputs))([*arrays]).numpy()
+
+
+def test_in_a_model_as_many_boxes_as_images_are_suppressed_too():
+    boxes = random_boxes(6, 6)
+    wanted = np.ones((6, 6), bool)
+    found = in_a_model(lambda *given: unrivalled(given[0], is_wanted=given[1], overlap=0.5), boxes, wanted)
+    assert found.tolist() == [kept_by_tensorflow(*one, 0.5).tolist() for one in zip(boxes, wanted, strict=True)]
+    assert not found.all()
+
+
+@pytest.mark.parametrize("images", [1, 3, 4])
+def test_in_a_model_rows_are_taken_from_their_own_image(images):
+    x = np.arange(images * 5 * 2, dtype="float32").reshape(images, 5, 2)
+    places = RANDOM.integers(0, 5, size=(images, 4)).astype("int32")
+    np.testing.assert_array_equal(in_a_model(taken, x, places), np.take_along_axis(x, places[..., None], axis=1))
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_in_a_model_regions_are_pooled_from_their_own_image(images):
+    x = RANDOM.normal(size=(images, 4, 4, 3)).astype("float32")
+    boxes = random_boxes(images, 3, side=4.0)
+    pool = partial(roi_max_pool, stride=1, size=3)
+    np.testing.assert_array_equal(in_a_model(pool, x, boxes), pool(x, boxes))
+
+
+def test_in_a_model_a_window_of_a_square_image_is_anywhere():
+    image = np.zeros((2, 32, 32, 1), "float32")
+    image[0, 8:16, 4:12], image[1, 4:12, 20:28] = 1.0, 1.0
+    found = in_a_model(lambda given: window_proposals(given, sides=(8,), count=1), image)
+    assert found.tolist() == [[[8.0, 4.0, 16.0, 12.0]], [[4.0, 20.0, 12.0, 28.0]]]
+
+
+def test_in_a_model_a_square_map_with_one_anchor_has_it_everywhere():
+    x = keras.Input((3, 3, 4))
+    found = region_proposal_network([(x, 8, anchors_of((16,))[:1])], channels=4, objectness="logistic")
+    boxes = keras.Model(x, found.anchors)(np.zeros((1, 3, 3, 4), "float32")).numpy()[0]
+    middles = ((boxes[:, :2] + boxes[:, 2:]) / 2).tolist()
+    assert {tuple(middle) for middle in middles} == {(8.0 * row, 8.0 * column) for row in range(3) for column in range(3)}
