@@ -29,7 +29,6 @@ PIECES = {
     ("source", "transform", "task", "model", "gate"): ("fashion_mnist_autoencoder",),
     ("source", "splits", "task", "model", "gate"): ("shapes_tags",),
     ("task", "model", "gate"): ("shapes_detection",),
-    ("task", "model", "training"): ("fashion_mnist_vae",),
     ("training",): ("digits_transfer",),
     ("task", "model"): ("coco_captions", "shapes_captioner"),
     ("task",): ("shapes_regression",),

@@ -5,8 +5,8 @@
 
 DATA is the folder of the four files of Fashion-MNIST. A LeNet-5 learns to tell the ten classes on all 60,000 training
 images, for 4 epochs, or `--judge` names a saved model that tells them. Then each generator trains on the same images, with
-the settings of `pipelines/fashion_mnist_vae.py`, which `--set` changes, or `DCGAN` but for the number of epochs: it stops
-after the epoch in which its minutes of processor time are over. 2,000 test images are compared with as many samples of
+the settings of `pipelines/fashion_mnist_vae.py` or `fashion_mnist_dcgan.py`, which `--set` changes. It stops after its last
+epoch, or after that in which its minutes of processor time are over. 2,000 test images are compared with as many samples of
 the same classes, by the scores that an evaluation has. `agreement` is that of the classifier with the class asked for, and
 `agreement_of_images` its accuracy on these test images. OUT gets pictures of samples.
 
@@ -39,19 +39,7 @@ from kerasvision.training.optimizing.averaging import WeightAverages
 from kerasvision.training.optimizing.optimizers import make_optimizer
 from kerasvision.training.step import TrainStep
 
-PIPELINE = Path(__file__).parents[2] / "pipelines" / "fashion_mnist_vae.py"
-# The parts that docs/how-to/generate.md has in place of those of the pipeline file.
-DCGAN = {
-    "task": c.Generation(loss="adversarial", conditional=True, latent_size=64),
-    "model": c.Model(name="dcgan", options={"channels": 24}),
-    "training": c.Training(
-        epochs=12,
-        batch_size=128,
-        optimizer=c.Adam(learning_rate=2e-4, beta_1=0.5),
-        average_decay=0.999,
-        precision="bfloat16",
-    ),
-}
+PIPELINES = Path(__file__).parents[2] / "pipelines"
 JUDGED, BATCH, CLASSIFIER_EPOCHS, CALL = 2000, 128, 4, 20
 # With --few: images of every other class, and epochs of the classifier.
 USUAL, FEW_EPOCHS = 1000, 8
@@ -207,14 +195,14 @@ def main():
     parser.add_argument("--few", type=int)
     chosen = parser.parse_args()
     (train, train_labels), (test, labels) = read(chosen.data, "train"), read(chosen.data, "t10k")
-    vae = load_experiment(PIPELINE, overrides=chosen.overrides)
-    experiments = {"vae": vae, "dcgan": vae.model_copy(update=DCGAN)}
-    experiments = {name: experiments[name] for name in chosen.only}
+    experiments = {
+        name: load_experiment(PIPELINES / f"fashion_mnist_{name}.py", overrides=chosen.overrides) for name in chosen.only
+    }
     if chosen.few:
         for experiment in experiments.values():
             few(experiment, train, train_labels, test, labels, count=chosen.few, minutes=chosen.minutes)
         return
-    names = vae.source.class_names
+    names = experiments[chosen.only[0]].source.class_names
     classifier = ServedModel(chosen.judge) if chosen.judge else Lenet(train, train_labels, names)
     for name, experiment in experiments.items():
         task, network = trained(experiment, train, train_labels, chosen.minutes)
