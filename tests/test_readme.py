@@ -127,8 +127,8 @@ def test_every_folder_and_file_of_the_tree_is_there():
     for line in tree.splitlines()[1:]:
         place = line.split()[0]
         assert (ROOT / ("kerasvision" if line.startswith(" ") else "") / place).is_dir(), place
-    named = re.search(r"^notebooks/ +(\S+):", tree, flags=re.MULTILINE)[1]
-    assert (ROOT / "notebooks" / named).is_file()
+    (named,) = re.findall(r"^notebooks/ +.*: (.+)$", tree, flags=re.MULTILINE)
+    assert named.split(", ") == [file.name for file in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 
 @pytest.mark.parametrize("folder", sorted(file.parent.name for file in (ROOT / "kerasvision").glob("*/__init__.py")))
