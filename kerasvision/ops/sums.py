@@ -21,4 +21,5 @@ def broadcast_sum(x: Any, y: Any) -> Any:
     array([[1., 1.],
            [2., 2.]], dtype=float32)
     """
-    return ops.subtract(x, ops.negative(y))
+    # An array stays one: the file of a network lists a tensor in another way.
+    return ops.subtract(x, -y)
