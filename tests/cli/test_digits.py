@@ -58,6 +58,8 @@ def test_plan_says_that_all_is_there(digits_root, kerasvision):
     assert re.findall(r"^\s*(\w+)\s+reuse\b", planned, flags=re.MULTILINE) == STAGES
 
 
+# The next test changes the gate too, to one that is not reached.
+@pytest.mark.slow
 def test_changed_gate_reruns_evaluator_and_pusher_alone(copied_root, kerasvision):
     done = kerasvision("run", "pipelines/digits.py", "--set", "gate.rules.0.value=0.9", *SHORT, "--root", copied_root)
     assert done.returncode == 0, done.stderr

@@ -19,8 +19,10 @@ def trained(root):
     return (folder / "history.csv").read_text(), keras.models.load_model(folder / "Format-Keras/model.keras").get_weights()
 
 
-# With one worker the stage runs in the process of the command, and by default in a process of its own.
-@pytest.mark.parametrize("workers", [["--workers", 1], pytest.param([], marks=pytest.mark.slow)], ids=["here", "worker"])
+# With one worker the stage runs in the process of the command, and by default in a process of its own. In the default suite,
+# tests/faults/test_resume.py stops a training by SIGTERM, and tests/pipeline/test_side_by_side.py a run.
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [["--workers", 1], []], ids=["here", "worker"])
 def test_sigterm_in_training_exits_143_and_the_next_run_goes_on_exactly(digits_root, kerasvision, warm, tmp_path, workers):
     undisturbed, disturbed = (shutil.copytree(digits_root, tmp_path / name) for name in ("one", "two"))
     command = ["run", "pipelines/digits.py", *FEW, *workers, "--root", disturbed]

@@ -113,7 +113,7 @@ def narrow(monkeypatch, most=12):
     )
 
 
-@pytest.mark.parametrize(("network", "side"), [("vgg16", 32), ("inception_v3", 140)])
+@pytest.mark.parametrize(("network", "side"), [("vgg16", 32), pytest.param("inception_v3", 140, marks=pytest.mark.slow)])
 def test_narrow_network_answers_as_keras_applications_with_the_same_weights(network, side, tmp_path, monkeypatch):
     narrow(monkeypatch)
     assert_answers_as_theirs(network, side, tmp_path / "weights.h5")

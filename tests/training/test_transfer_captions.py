@@ -81,7 +81,9 @@ def test_maps_taken_once_end_at_the_weights_of_maps_taken_in_each_step(run, name
     assert all(layer.startswith(("decoder_", "logits")) for layer in moved)
 
 
-@pytest.mark.parametrize("name", ["show_and_tell", pytest.param("show_attend_tell", marks=pytest.mark.slow)])
+# The test above trains the first of them in the default suite.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["show_and_tell", "show_attend_tell"])
 def test_a_captioner_that_hears_its_own_words_learns_from_maps_taken_once(run, name):
     task = {"scheduled_sampling": 0.5, "sampling_steps": 1}
     network = run(name, task=task, freeze="backbone", features="once")

@@ -518,6 +518,8 @@ def test_mosaics_and_plain_epochs_have_objects_in_one_shape(scenes):
         assert (objects["label"][:, 4:] == -1).all()
 
 
+# In the default suite, workers share mixed images above, and mosaics have objects in one shape.
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [pytest.param(MEMORY, id="decoded"), SLOW_ENCODED])
 def test_mosaics_are_the_same_one_by_one_from_any_step_and_for_any_worker(budget, scenes, monkeypatch):
     whole = mosaics(scenes, budget=budget)

@@ -47,11 +47,14 @@ def weights(files):
     return keras.models.load_model(files.model, compile=False).get_weights()
 
 
+# In the default suite, the tests below take the steps, and tests/conformance/test_replicas.py trains in a new process.
+@pytest.mark.slow
 def test_two_replicas_end_at_one_devices_weights(one, two):
     for single, double in zip(weights(one), weights(two), strict=True):
         np.testing.assert_allclose(double, single, rtol=0, atol=LARGEST_DIFFERENCE * np.abs(single).max())
 
 
+@pytest.mark.slow
 def test_two_replicas_tell_one_devices_history(one, two):
     single, double = pd.read_csv(one.history), pd.read_csv(two.history)
     assert list(single.columns) == list(double.columns)
