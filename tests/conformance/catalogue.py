@@ -165,7 +165,7 @@ NETWORKS = [
     Network("resnet18", (32, 32, 3), shorter=SHORT_18),
     Network("resnet18", (32, 32, 3), slow=True),
     Network("resnet34", (32, 32, 3), slow=True),
-    Network("resnet50", (32, 32, 3), shorter=SHORT_50),
+    Network("resnet50", (32, 32, 3), shorter=SHORT_50, slow=True),
     Network("resnet50", (32, 32, 3), slow=True),
     Network("resnet50", (32, 32, 3), {"layout": "paper"}, slow=True),
     Network("resnet50", (32, 32, 3), {"layout": "keras"}, slow=True),
@@ -179,7 +179,7 @@ NETWORKS = [
     Network("resnet110", (16, 16, 3), slow=True),
     Network("resnet9", (16, 16, 3), {"width": 0.125}),
     Network("resnet9", (16, 16, 3), {"width": 0.125, "activation": "elu", "initialization": "xavier"}, slow=True),
-    Network("resnet18_v2", (32, 32, 3), shorter=SHORT_18_V2),
+    Network("resnet18_v2", (32, 32, 3), shorter=SHORT_18_V2, slow=True),
     Network("resnet18_v2", (32, 32, 3), slow=True),
     Network("resnet34_v2", (32, 32, 3), slow=True),
     Network("resnet50_v2", (32, 32, 3), {"layout": "paper"}, slow=True),
@@ -198,7 +198,7 @@ NETWORKS = [
     Network("efficientnet_lite3", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
     Network("efficientnet_lite4", (32, 32, 3), {"dropout": 0.0}, slow=True, idle=LINEAR),
     # The other networks of keras.applications have tests/models/test_keras_applications.py.
-    Network("keras/mobilenet", (32, 32, 3), {"width": 0.25, "dropout": 0.0}),
+    Network("keras/mobilenet", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
     Network("keras/mobilenetv3_small", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
     Network("show_and_tell", (16, 16, 3), SMALL_CAPTIONER),
     Network("show_and_tell", (16, 16, 3), {**SMALL_CAPTIONER, "cell": "gru", "layers": 2}, slow=True),
@@ -238,21 +238,23 @@ NETWORKS = [
     ),
     Network("yolo_v1", (64, 64, 3), {"width": 1 / 32, "dropout": 0.0}, slow=True, rows=2),
     # Eight regions with 4 numbers each, 11 logits and 44 deltas.
-    Network("rcnn", (32, 32, 3), {**SMALL_WINDOWS, "crop": 16}, rows=48),
+    Network("rcnn", (32, 32, 3), {**SMALL_WINDOWS, "crop": 16}, slow=True, rows=48),
     Network("fast_rcnn", (32, 32, 3), {**SMALL_WINDOWS, "hidden": 16, "pooled": 3, "dropout": 0.0}, rows=48),
     # 96 anchors with 9 numbers each, and 8 regions with 59 each.
     Network("faster_rcnn", (32, 32, 3), {**SMALL_REGIONS, "anchor_sizes": (8, 16), "dropout": 0.0}, rows=134),
-    Network("faster_rcnn_fpn", (16, 24, 3), {**SMALL_REGIONS, "levels": "p2-p3", "anchor_strides": 3.0}, rows=134),
+    Network(
+        "faster_rcnn_fpn", (16, 24, 3), {**SMALL_REGIONS, "levels": "p2-p3", "anchor_strides": 3.0}, slow=True, rows=134
+    ),
     # 96 anchors with 9 numbers each, and 8 regions with 19 each.
-    Network("rfcn", (32, 32, 3), {**SMALL_VOTES, "anchor_sizes": (8, 16)}, rows=102),
+    Network("rfcn", (32, 32, 3), {**SMALL_VOTES, "anchor_sizes": (8, 16)}, slow=True, rows=102),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0}, per_pixel=True, everywhere=True),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "batch_norm": True}, slow=True, per_pixel=True),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "depth": 1, **MIRRORED}, slow=True, per_pixel=True),
     Network("fcn32s", (32, 40, 3), {**SMALL_FCN, "hidden": 8, "upsampling": "fixed"}, slow=True, per_pixel=True),
     Network("fcn16s", (32, 40, 3), {**SMALL_FCN, "upsampling": "fixed"}, slow=True, per_pixel=True),
     Network("fcn8s", (32, 40, 3), {**SMALL_FCN, "hidden": 8}, per_pixel=True),
-    Network("fcn", (32, 32, 3), SMALL_DILATED, per_pixel=True),
-    Network("deconvnet", (32, 64, 3), {"width": 1 / 16}, per_pixel=True, idle=r"conv\d?/bias"),
+    Network("fcn", (32, 32, 3), SMALL_DILATED, slow=True, per_pixel=True),
+    Network("deconvnet", (32, 64, 3), {"width": 1 / 16}, slow=True, per_pixel=True, idle=r"conv\d?/bias"),
     Network(
         "deconvnet", (32, 64, 3), {"width": 1 / 16, "unpooling": "nearest"}, slow=True, per_pixel=True, idle=r"conv\d?/bias"
     ),

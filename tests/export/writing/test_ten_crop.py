@@ -25,7 +25,7 @@ IMAGES = [RANDOM.integers(0, 256, shape, np.uint8) for shape in ((10, 10, 3), (1
 FILES = [encode_png(image) for image in IMAGES]
 
 
-@pytest.fixture(scope="module", params=["standardize", "mean_image"])
+@pytest.fixture(scope="module", params=["standardize", pytest.param("mean_image", marks=pytest.mark.slow)])
 def transform(request):
     # 8 of 10 pixels.
     settings = c.Transform(image_size=(8, 8), fit="crop", crop_fraction=0.8, scale=request.param)
