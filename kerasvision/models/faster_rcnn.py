@@ -31,7 +31,9 @@ from kerasvision.ops.regions import pyramid_roi_align, roi_max_pool
 
 
 def first_stage(found: Anchored) -> dict[str, KerasTensor]:
-    """The outputs from which a region proposal network learns."""
+    """The outputs from which a region proposal network learns: `anchors` and `anchor_deltas`, float32 (N, A, 4), and
+    `objectness`, float32 (N, A).
+    """
     return {"anchors": found.anchors, "objectness": found.objectness, "anchor_deltas": found.deltas}
 
 

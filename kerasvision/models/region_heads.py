@@ -49,7 +49,7 @@ def dense_head(x: KerasTensor, *, num_classes: int, hidden: int, dropout: float)
         dropout: share of their units that training drops, in [0, 1).
 
     Returns:
-        As `region_answers`.
+        As `region_answers`: float32 tensors (N, P, numbers).
     """
     _, count, height, width, channels = x.shape
     x = ops.reshape(x, (-1, count, height * width * channels))
@@ -67,7 +67,7 @@ def finest_last_map(network: keras.Model, output_stride: int | None = None) -> t
     stride.
 
     Args:
-        network: from an image to its maps by level.
+        network: from an image, float32 (N, H, W, C), to its maps by level, float32 (N, h, w, channels).
         output_stride: the largest stride, if the backbone has that option.
     """
     maps = network.output

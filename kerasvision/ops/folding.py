@@ -132,7 +132,7 @@ def _can_fold(convolution: keras.Operation, norm: layers.BatchNormalization) -> 
 
 
 def convolved(layer: keras.Layer, inputs: tf.Tensor, *, kernel: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
-    """The layer's convolution with another kernel and another bias, without its activation."""
+    """The layer's convolution with another kernel and bias, without its activation: (N, H, W, C) of any dtype."""
     settings = {name: getattr(layer, name) for name in ("strides", "padding", "dilation_rate", "data_format")}
     convolve = keras.ops.depthwise_conv if isinstance(layer, layers.DepthwiseConv2D) else keras.ops.conv
     found = convolve(inputs, kernel, **settings)
@@ -140,5 +140,5 @@ def convolved(layer: keras.Layer, inputs: tf.Tensor, *, kernel: tf.Tensor, bias:
 
 
 def unchanged(layer: keras.Layer, inputs: tf.Tensor, training: bool = False, mask: Any = None) -> tf.Tensor:
-    """The inputs of a normalisation that is folded."""
+    """The inputs of a normalisation that is folded, of the same shape and dtype."""
     return inputs

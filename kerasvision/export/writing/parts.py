@@ -94,14 +94,17 @@ def decoded_images(
 
 
 def placed_answers(answers: Predictions, valid: tf.Tensor, places: Places, *, task: Task) -> Predictions:
-    """Answers about the original images, with `valid`; rows that are not valid are blank."""
+    """Answers about the original images, any dtype (N, ...), with `valid`, bool (N,); rows that are not valid are blank."""
     answers = dict(answers)
     valid &= answers.pop(VALID, True)
     return blanked(task.placed_back(answers, places), valid)
 
 
 def blanked(answers: Predictions, valid: tf.Tensor) -> Predictions:
-    """The answers and `valid`, with zeros or empty texts in rows that are not valid. Never NaN, which JSON does not have."""
+    """The answers, any dtype (N, ...), and `valid`, bool (N,), with zeros or empty texts in rows that are not valid.
+
+    They are never NaN, which JSON does not have.
+    """
     return {**{name: _blank(rows, ~valid) for name, rows in answers.items()}, VALID: valid}
 
 

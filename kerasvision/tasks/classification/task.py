@@ -185,7 +185,10 @@ class ClassificationTask(Task):
         return predict
 
     def ties(self, answers: Mapping[str, np.ndarray], closeness: float) -> Mapping[str, np.ndarray]:
-        """Labels, where the best score and the next may change places; the k best, where any two neighbours may."""
+        """bool (N,): where the two best scores may change places (`classes`), or any two of the k best (`top_classes`).
+
+        `answers` has `scores`, float32 (N, K).
+        """
         ordered = -np.sort(-answers["scores"], axis=1)[:, : self.settings.top_k + 1]
         close = ordered[:, :-1] - ordered[:, 1:] <= 2 * closeness
         return {"classes": close[:, 0], "top_classes": close.any(axis=1)}

@@ -81,7 +81,10 @@ def candidates(outputs: Mapping[str, tf.Tensor], *, images: tf.Tensor, count: in
 
 
 def found_in(outputs: Mapping[str, tf.Tensor], *, num_classes: int) -> Readings | Regions:
-    """What the network says about its points or anchors, or about its regions; see `readings` and `regions`."""
+    """What the network says about its points or anchors, or about its regions; see `readings` and `regions`.
+
+    The outputs are float32 maps (N, h, w, numbers), or float32 (N, P, numbers) for regions.
+    """
     if has_regions(outputs):
         return read_regions(outputs, num_classes=num_classes)
     return read(outputs, num_classes=num_classes)

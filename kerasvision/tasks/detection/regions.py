@@ -99,7 +99,7 @@ def read_regions(outputs: Mapping[str, tf.Tensor], *, num_classes: int) -> Regio
     """The regions of a network's outputs.
 
     Args:
-        outputs: see the top of this file.
+        outputs: float32 tensors (N, P, numbers), see the top of this file.
         num_classes: K.
 
     Raises:
