@@ -1,8 +1,11 @@
-"""An autoencoder on Fashion-MNIST: 0.677 agreement with the class asked for (1 seed, 1.8 minutes of processor time).
+"""An autoencoder on Fashion-MNIST: 0.746 agreement with the class asked for (1 seed, 3.3 minutes of processor time).
 
-A conditional variational autoencoder after 7 of its 12 epochs. A LeNet-5, right about 0.904 of the test images, sees the
-class asked for in 0.677 of 2,000 samples (`python tests/benchmarks/generation.py DATA --minutes 1.6 --only vae`). Frechet
-distance 3.44 (training images: 0.42), novelty 1.15, diversity 0.92.
+A conditional variational autoencoder, after its 12 epochs. `fashion_mnist_fast.py`, right about 0.949 of 2,000 test images,
+sees the class asked for in 0.746 of as many samples: in all trousers, and least often in sandals, 0.220, which are blurred.
+Frechet distance 2.83 (training images: 0.42), novelty 0.87, diversity 0.77. The time is that of the training alone, beside
+other programs. `fashion_mnist_dcgan.py` reaches 0.901.
+
+    python tests/benchmarks/generation.py DATA --only vae --judge saved_models/fashion_mnist_fast/1
 """
 
 from kerasvision import config as c
@@ -26,7 +29,7 @@ EXPERIMENT = c.Experiment(
     ),
     splits=c.Splits(validation=0),
     transform=c.Transform(image_size=(28, 28), color_mode="grayscale"),
-    task=c.Generation(loss="elbo", conditional=True, latent_size=10),
+    task=c.Generation(loss="elbo", conditional=True, latent_size=10, kl_weight=4),
     model=c.Model(name="vae", options={"channels": 16}),
     training=c.Training(
         epochs=12,
