@@ -35,7 +35,7 @@ def test_a_training_that_was_killed_ends_as_if_it_was_not(network, small_detecto
         small_detector.fitted(scenes, work=tmp_path / "killed", **settings)
     resumed = small_detector.fitted(scenes, work=tmp_path / "killed", **settings)
     pd.testing.assert_frame_equal(resumed.history, whole.history, check_exact=True)
-    assert whole.history["val_box_average_precision"].iloc[-1] > 0
+    assert whole.history["val_box_average_precision"].max() > 0
     for weight, same in zip(resumed.model.get_weights(), whole.model.get_weights(), strict=True):
         np.testing.assert_array_equal(weight, same)
 
