@@ -121,6 +121,7 @@ MOST_REASONS = 8
 
 
 def print_result(result: "RunResult", root: Path, seconds: float) -> None:
+    """Prints what each stage did, what was left out, and what to do next."""
     from kerasvision.pipeline.left_out import left_out
 
     table = table_of("stage", "", "seconds", "where to look", right=("seconds",))

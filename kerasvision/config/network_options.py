@@ -160,7 +160,7 @@ def anchor_numbers(option: str, value: object) -> tuple[float, ...]:
     """The ratios or the scales of anchors: one number, several, or a text of them joined by "-".
 
     Raises:
-        ConfigError: the value is none of these, or a number does not lie in [0.1, 10].
+        ConfigError: the value has another form, or a number does not lie in [0.1, 10].
 
     >>> anchor_numbers("ratios", "0.5-1-2"), anchor_numbers("scales", 0.5)
     ((0.5, 1.0, 2.0), (0.5,))
@@ -302,7 +302,7 @@ def _check_flag(options: Mapping[str, Any], option: str) -> None:
 
 
 def _numbers(value: object) -> tuple[float, ...]:
-    """The numbers of a text "2-3", of a sequence, or the number itself; empty if it is none of them."""
+    """The numbers of a text "2-3" or of a sequence, or the number itself; empty for any other value."""
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?(-\d+(\.\d+)?)*", value):
         return tuple(map(float, value.split("-")))
     several = tuple(value) if isinstance(value, list | tuple) else (value,)

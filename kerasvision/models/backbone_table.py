@@ -1,6 +1,6 @@
 """The rows of `kerasvision.models.table` for networks on another one: captioners, localizer, autoencoder and detectors.
 
-YOLO of 2016 has convolutions of its own, and is here beside the other detectors.
+YOLO of 2016 has its own convolutions, and stands here with the other detectors.
 
 >>> [row.name for row in ON_BACKBONES][:6]
 ['show_and_tell', 'show_attend_tell', 'localizer', 'autoencoder', 'fcos', 'retinanet']

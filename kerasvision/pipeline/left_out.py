@@ -20,7 +20,7 @@ def left_out(records: Iterable[ArtifactRecord]) -> list[str]:
     """Sentences about unused images and entries of files, warnings, and metrics without a value, in the order of the stages.
 
     Args:
-        records: what the stages of a run wrote or reused. A file that is gone or damaged is passed over.
+        records: what the stages of a run wrote or reused. A missing or damaged file is ignored.
     """
     said: dict[str, None] = {}  # a stage of a second fold says the same again
     for record in records:
@@ -38,7 +38,7 @@ def left_out(records: Iterable[ArtifactRecord]) -> list[str]:
 
 
 def _entries(properties: Mapping[str, object]) -> Iterator[str]:
-    """What the files that the source reads name in vain.
+    """The entries of files that match nothing.
 
     >>> list(_entries({"span": 1, "quarantine_unmatched": 1}))
     ['1 entry of ingest.quarantine_file matches no image']

@@ -35,7 +35,7 @@ def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> di
 def _latest_training(
     node: Node, wanted: Mapping[str, str], inputs: dict[str, ArtifactRecord], store: Store, pipeline: str
 ) -> dict[str, ArtifactRecord]:
-    """What the training of the newest blessed model read and wrote; a training like the coming one is passed over.
+    """What the training of the newest blessed model read and wrote. A training that equals the coming one is ignored.
 
     Args:
         node: the stage that trains.

@@ -23,7 +23,7 @@ def find_runs(*, tells: bool, newest: int | None = None, purpose: str | None = N
 
     Args:
         tells: whether the store has properties of runs. Without them, all are runs of a pipeline.
-        newest: at most so many; None for all.
+        newest: the largest number of runs to return; None: all.
         purpose: only runs for this purpose.
         beginning: only runs whose id begins with this text.
     """

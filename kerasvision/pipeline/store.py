@@ -286,7 +286,7 @@ class Store:
 
     @_in_store
     def runs(self, *, newest: int | None = None, purpose: str | None = None) -> list[RunRecord]:
-        """Runs, newest first: all, or at most the newest so many, and of one purpose."""
+        """Runs, newest first; `newest` limits their number, and `purpose` selects those for one purpose."""
         return find_runs(tells=self._tells_of_runs, newest=newest, purpose=purpose)
 
     @_in_store

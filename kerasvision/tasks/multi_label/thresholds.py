@@ -14,7 +14,7 @@ from kerasvision.tasks.metrics import quotient
 HALF = 0.5
 # A tag that fewer images have shares its threshold with others.
 LEAST_POSITIVES = 5
-# The shared threshold is one of the borders between so many steps of the score.
+# The score is divided into this many equal steps, and the shared threshold is a border between two of them.
 STEPS = 2**16
 # Pairs of image and tag that are counted at a time.
 AT_ONCE = 2**20
