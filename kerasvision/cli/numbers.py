@@ -1,4 +1,4 @@
-"""Checks that every number on the command line is finite and fits in 64 bits.
+"""Checks that every number on the command line is finite and fits in 64 bits, and names the values that are rejected.
 
 The bounds of an option (`min=`, `max=`) accept nan, which is neither below nor above any bound, and infinity if there is no
 upper bound. So this check applies to every option and argument of every command.
@@ -22,6 +22,7 @@ class CheckedNumbers(TyperGroup):
         super().__init__(**fields)
         for parameter in _parameters(self):
             parameter.callback = _checked(parameter.callback)
+            parameter.process_value = _naming(parameter.process_value)
 
 
 def is_usable(number: float) -> bool:
@@ -49,6 +50,20 @@ def _checked(callback: Callable[..., Any] | None) -> Callable[..., Any]:
         return callback(context, parameter, value) if callback else value
 
     return check
+
+
+def _naming(process: Callable[..., Any]) -> Callable[..., Any]:
+    """Processes the value of an option, with complaints that end with the value that came in."""
+
+    def named(ctx: typer.Context, value: Any) -> Any:
+        try:
+            return process(ctx, value)
+        except typer.BadParameter as error:
+            if isinstance(value, str) and value not in error.message and "; received " not in error.message:
+                error.message = f"{error.message.rstrip('.')}; received {_short(value)}."
+            raise
+
+    return named
 
 
 def _short(text: str) -> str:

@@ -1,5 +1,7 @@
 """Programs of the user that are called when a run has pushed a model, or has failed."""
 
+import json
+
 from pydantic import Field, field_validator
 
 from kerasvision.config.base import Config
@@ -32,7 +34,7 @@ class Hooks(Config):
     @classmethod
     def _is_a_list(cls, words: object) -> object:
         if isinstance(words, str):
-            hint = 'write ("python", "deploy.py"): no shell divides a text into words'
+            hint = f"did you mean {json.dumps(words.split())}? No shell divides a text into words"
             raise ConfigError("a hook is a list: the program, then its arguments", received=words, hint=hint)
         return words
 

@@ -124,7 +124,7 @@ def _with_suggestion(error: ConfigError, settings: Config, changes: list[_Change
             return False
 
     for change in changes:
-        if refusal(change) != str(error) or "did you mean" in str(error):
+        if refusal(change) != str(error) or "did you mean" in str(error).lower():
             continue
         if meant := suggestions(settings, change.parts, change.value, accepts=accepts):
             rule = str(error).partition("; choose from ")[0]

@@ -289,6 +289,21 @@ def numbers_of(app, *words):
         yield from numbers_of(group.typer_instance, *words, group.name)
 
 
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (("runs", "list", "--newest", "0"), "0"),
+        (("runs", "gc", "--keep", "x"), "x"),
+        (("serve", "saved_models", "--port", "70000"), "70000"),
+        (("runs", "list", "--newest", "9" * 26), "99999999999999999999... (26 digits)"),
+    ],
+)
+def test_a_rejected_value_is_named_once(ask, words, value):
+    _, _, error = ask(*words)
+    assert error.rstrip().endswith(f"; received {value}.")
+    assert error.count("received") == 1
+
+
 def test_every_number_of_every_command_is_finite_and_of_a_size_that_a_machine_has(ask):
     found = list(numbers_of(kerasvision.cli.app))
     assert {(("serve",), "--max-body-mib"), (("saved", "show"), ""), (("models", "check"), "--seed")} <= {*found}

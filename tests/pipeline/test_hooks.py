@@ -127,3 +127,10 @@ def test_a_hook_that_hangs_is_ended(tmp_path):
 def test_a_hook_without_a_program_is_refused(words):
     with pytest.raises(ConfigError, match="a hook begins with the name of a program"):
         Hooks(after_push=words)
+
+
+def test_a_text_instead_of_a_list_is_refused_with_the_list_that_was_meant():
+    with pytest.raises(
+        ConfigError, match=r"a hook is a list: .*; received 'echo hi'. Did you mean \[\"echo\", \"hi\"\]\? No"
+    ):
+        Hooks(after_push="echo hi")
