@@ -71,18 +71,15 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
     names = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
     task = make_task(settings.task, names).seeing(transform)
     answering, seen = over_views(network, task=task, transform=transform, test_time=asked.test_time)
+    known = _read_record(fitted) if fitted else {}
     found = None
     if asked.temperature:
-        found = (
-            Temperature(**_read_record(fitted)["temperature"])
-            if fitted
-            else _fit_temperature(answering, task, examples, seen)
-        )
+        found = Temperature(**known["temperature"]) if known else _fit_temperature(answering, task, examples, seen)
     temperature, saved_model = found.value if found else 1.0, folder / SAVED_MODEL_FOLDER
     if task.serves_decisions:
-        known = _read_record(fitted).get("decisions") if fitted else None
         predict = task.predictor(answering, temperature=temperature)
-        task = task.with_decisions(known) if known else _decided(task, predict, examples, seen)
+        decisions = known.get("decisions")
+        task = task.with_decisions(decisions) if decisions else _decided(task, predict, examples, seen)
     shared, after_network = _for_engines(answering, task, seen, asked.formats, temperature=temperature)
     precision = _precision(asked.precision)
     signatures = export_saved_model(
