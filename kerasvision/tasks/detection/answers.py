@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision.ops.boxes import clipped
+from kerasvision.ops.boxes import areas, clipped
 from kerasvision.ops.places import Places
 from kerasvision.ops.suppression import best_boxes
 from kerasvision.tasks.base import ExtraSignature, Predictions
@@ -123,7 +123,8 @@ def placed_back(answers: Predictions, places: Places) -> Predictions:
         places: where the images lie in what the network saw.
     """
     if PROPOSALS in answers:
-        return {**answers, PROPOSALS: places.boxes_back(answers[PROPOSALS])}
+        proposals = answers[PROPOSALS]
+        return {**answers, PROPOSALS: tf.where(areas(proposals)[..., None] > 0, places.boxes_back(proposals), 0.0)}
     if "boxes" not in answers:
         return answers
     boxes = places.boxes_back(answers["boxes"])

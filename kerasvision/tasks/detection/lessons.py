@@ -22,6 +22,8 @@ from kerasvision.tasks.lessons import Lessons
 
 TABLE, NONE = "learned_by_level", "(none)"
 INCHES = 5.0
+# How many images a network is asked about in one call.
+AT_ONCE = 4
 # Areas of the dots of the finest and the coarsest level, in square points.
 FINEST_DOT, COARSEST_DOT = 16.0, 120.0
 
@@ -55,7 +57,7 @@ def lessons(
     wanted = truth.single.numpy()
     if not wanted.any():
         return Lessons()
-    outputs = model(images, training=False)
+    outputs = _outputs(model, images)
     if has_regions(outputs):
         return region_lessons(pixels, read_regions(outputs, num_classes=num_classes), truth)
     readings = read(outputs, num_classes=num_classes)
@@ -66,6 +68,12 @@ def lessons(
     noun = readings.grid.kind.replace("_", " ")
     title = f"The {noun} that learn each object of a training image, by level"
     return Lessons({title: figure}, {TABLE: level_table(counts, wanted, readings.grid, noun=noun)})
+
+
+def _outputs(model: keras.Model, images: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The network's outputs for the images, asked for a few at a time: outside a graph, all maps of a call are kept."""
+    parts = [model(images[start : start + AT_ONCE], training=False) for start in range(0, len(images), AT_ONCE)]
+    return {name: tf.concat([part[name] for part in parts], axis=0) for name in parts[0]}
 
 
 def points_by_level(assigned: npt.NDArray[Any], grid: Grid, *, objects: int) -> npt.NDArray[np.int64]:

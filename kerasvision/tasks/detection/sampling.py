@@ -80,7 +80,7 @@ def sampled(assigned: tf.Tensor, numbers: tf.Tensor, *, count: int, positive_sha
         return tf.random.stateless_uniform([width], tf.stack([seed[0], seed[1] + stream * _HALF_OF_SEED]))
 
     keys = tf.map_fn(of_image, seeds, fn_output_signature=tf.TensorSpec([width], tf.float32))
-    most = tf.fill(tf.shape(assigned)[:1], round(count * positive_share))
+    most = tf.fill(tf.shape(assigned)[:1], int(count * positive_share))
     positive = _least(assigned >= 0, keys, most)
     room = count - tf.reduce_sum(tf.cast(positive, tf.int32), axis=1)
     return Sample(positive, positive | _least(assigned == BACKGROUND, keys, room))

@@ -61,7 +61,7 @@ def test_a_sample_has_as_many_boxes_as_asked_for_if_there_are_enough(positives, 
     positive, counted = sample.positive.numpy()[0], sample.counted.numpy()[0]
     assert (values[0][positive] == 3).all()
     assert (values[0][counted & ~positive] == BACKGROUND).all()
-    wanted = min(positives, round(count * 0.25))
+    wanted = min(positives, count // 4)
     assert positive.sum() == wanted
     assert counted.sum() == wanted + min(background, count - wanted)
 
@@ -85,3 +85,10 @@ def test_every_box_is_chosen_about_equally_often():
     times = sampled(values, numbers, count=20, positive_share=0.5, stream=0).counted.numpy().sum(axis=0)
     assert (abs(times - 80) < 40).all()
     assert 5 < times.std() < 11
+
+
+def test_no_more_than_the_share_have_an_object():
+    # Half of 3 and a quarter of 6 are 1.5.
+    for count, share in ((3, 0.5), (6, 0.25)):
+        found = sampled(tf.zeros((1, 8), tf.int32), tf.constant([[0.1, 0.2]]), count=count, positive_share=share, stream=0)
+        assert found.positive.numpy().sum() == 1

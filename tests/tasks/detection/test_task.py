@@ -6,7 +6,9 @@ import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision.errors import ConfigError, DataError
+from kerasvision.ops.places import Places
 from kerasvision.tasks.base import make_task
+from kerasvision.tasks.detection.answers import placed_back
 from kerasvision.tasks.detection.classes import Classes
 from kerasvision.tasks.detection.readings import read
 from kerasvision.tasks.detection.truth import all_answers
@@ -127,3 +129,11 @@ def test_levels_are_read_from_fine_to_coarse_whatever_their_order(point_maps):
 def test_numbers_of_classes_count_all_classes_of_the_data_set():
     assert Classes.of(NAMES, found=("dog",)).found == ("dog",)
     assert Classes.of(NAMES, found=("dog",)).numbers == (2,)
+
+
+def test_empty_rows_of_proposals_stay_zeros_where_an_image_was_moved():
+    places = Places(tf.fill((1, 2), 2.0), tf.constant([[-2.0, -4.0]]), tf.constant([[8, 8]]), frame=(8, 8))
+    proposals = tf.constant([[[0.25, 0.0, 0.5, 1.0], [0.0, 0.0, 0.0, 0.0]]])
+    found = placed_back({"proposals": proposals}, places)["proposals"].numpy()[0]
+    # Pixels 2 to 4 and 0 to 8 are 2 to 3 and 2 to 6 of the original image of 8 x 8.
+    assert found.tolist() == [[0.25, 0.25, 0.375, 0.75], [0.0, 0.0, 0.0, 0.0]]
