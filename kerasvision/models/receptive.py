@@ -4,7 +4,7 @@
     convolution or pooling, kernel k, stride s  r + (k - 1) * dilation * d          d * s
     enlarging by f                              r                                   d / f
     sum or concatenation                        the largest                         that of the first
-    dense layer, pooling over the whole map     the whole image                     -
+    flattening, pooling over the whole map      the whole image                     -
 
 r and d are those of the input, in pixels; of the image both are 1. Some of these pixels may lie in the border that
 convolutions add. What a norm gathers over a whole map is not counted.
@@ -20,8 +20,8 @@ import keras
 from keras import layers
 
 _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D)
-_CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
-_WHOLE = (layers.Dense, layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
+_CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+_WHOLE = (layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
 
 
 class Field(NamedTuple):

@@ -29,10 +29,12 @@ def test_dilation_enlarging_and_sums_count():
     larger = layers.UpSampling2D(2)(narrow)
     both = layers.Add()([wide, larger])
     last = layers.Conv2D(1, 3)(both)
+    each = layers.Dense(2)(layers.SeparableConv2D(1, 3)(both))  # a dense layer sees each cell alone
     whole = layers.Dense(2)(layers.Flatten()(last))
-    found = receptive_fields(keras.Model(image, {"both": both, "last": last, "whole": whole}))
+    found = receptive_fields(keras.Model(image, {"both": both, "last": last, "each": each, "whole": whole}))
     assert [tuple(field) for field in found["both"]] == [(9, 1), (7, 1)]
     assert [tuple(field) for field in found["last"]] == [(11, 1), (9, 1)]
+    assert [tuple(field) for field in found["each"]] == [(11, 1), (9, 1)]
     assert math.isinf(found["whole"][0].size)
 
 
