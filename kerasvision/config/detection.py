@@ -29,7 +29,8 @@ DETECTORS: Mapping[str, tuple[str, ...]] = {
     "ssd": (*_OF_SCORES, *_OF_SAMPLES),
     "yolo_v1": (*_OF_SCORES, "negatives", "box_loss", *_OF_SAMPLES),
     "yolo": (*_OF_SCORES, "negatives", "box_loss", *_OF_SAMPLES),
-    **dict.fromkeys(("rcnn", "fast_rcnn", "faster_rcnn", "faster_rcnn_fpn", "rfcn"), (*_OF_SCORES, "negatives", "box_loss")),
+    **dict.fromkeys(("rcnn", "fast_rcnn"), (*_OF_SCORES, "negatives", "box_loss", "sampled_anchors")),
+    **dict.fromkeys(("faster_rcnn", "faster_rcnn_fpn", "rfcn"), (*_OF_SCORES, "negatives", "box_loss")),
 }
 
 

@@ -50,8 +50,8 @@ def check_autoencoder(options: Mapping[str, Any]) -> None:
             f"code_channels is for a code that is a map; received bottleneck={bottleneck!r}, code_channels={channels}",
             hint="leave one of them out",
         )
-    _check_width(options.get("width"), hint="the decoder mirrors the backbone, so it becomes as narrow")
-    _check_flag(options, "synchronized")
+    check_width(options.get("width"), hint="the decoder mirrors the backbone, so it becomes as narrow")
+    check_flag(options, "synchronized")
 
 
 def bottleneck_sizes(bottleneck: object) -> tuple[int, ...]:
@@ -106,15 +106,15 @@ def check_ssd(options: Mapping[str, Any]) -> None:
     _check_size("channels", options.get("channels", 256), usual=256)
     ends = options.get("smallest", 0.1), options.get("largest", 0.9)
     smallest, largest = ends
-    if not (_is_number(smallest) and _is_number(largest) and 0 < smallest < largest <= _LARGEST_BOX):
+    if not (is_number(smallest) and is_number(largest) and 0 < smallest < largest <= _LARGEST_BOX):
         raise ConfigError(
             f"smallest and largest must be shares of the image with 0 < smallest < largest <= {_LARGEST_BOX}; "
             f"received smallest={smallest!r}, largest={largest!r}",
             hint="the paper has 0.2 and 0.9",
         )
     box_ratios(options.get("ratios", "2-3"))
-    _check_width(options.get("width"), hint="set channels for the width of the maps after it")
-    _check_flag(options, "synchronized")
+    check_width(options.get("width"), hint="set channels for the width of the maps after it")
+    check_flag(options, "synchronized")
 
 
 def check_ssd300(options: Mapping[str, Any]) -> None:
@@ -122,7 +122,7 @@ def check_ssd300(options: Mapping[str, Any]) -> None:
     backbone = options.get("backbone", "vgg16")
     if not re.fullmatch(r"vgg\d\d", str(backbone)):
         raise ConfigError("ssd300 is built on a VGG network", received=backbone, hint="choose ssd for other backbones")
-    _check_width(options.get("width"), hint="the maps after the backbone become as narrow")
+    check_width(options.get("width"), hint="the maps after the backbone become as narrow")
 
 
 def check_yolo(options: Mapping[str, Any]) -> None:
@@ -141,18 +141,18 @@ def check_yolo(options: Mapping[str, Any]) -> None:
     _check_size("channels", options.get("channels", 512), usual=1024)
     _check_size("depth", options.get("depth", 2), usual=4)
     _check_size("boxes_per_cell", options.get("boxes_per_cell", 2), usual=2)
-    _check_dropout(options)
-    _check_width(options.get("width"), hint="set channels for the width of the convolutions after it")
+    check_dropout(options)
+    check_width(options.get("width"), hint="set channels for the width of the convolutions after it")
     for flag in ("batch_norm", "synchronized"):
-        _check_flag(options, flag)
+        check_flag(options, flag)
 
 
 def check_yolo_v1(options: Mapping[str, Any]) -> None:
     """Raises ConfigError for an option of `yolo_v1` with a value that it cannot have; options may be missing."""
     _check_size("boxes_per_cell", options.get("boxes_per_cell", 2), usual=2)
-    _check_dropout(options)
+    check_dropout(options)
     width = options.get("width", 1.0)
-    if not _is_number(width) or not 0 < width <= _WIDEST:
+    if not is_number(width) or not 0 < width <= _WIDEST:
         raise ConfigError(f"width is a factor on the channels, at most {_WIDEST}", received=width)
 
 
@@ -198,15 +198,15 @@ def check_localizer(options: Mapping[str, Any]) -> None:
     """Raises ConfigError for an option of `localizer` with a value that it cannot have; options may be missing."""
     _check_choice("localizer", "pooling", options, get_args(Pooling))
     _check_choice("localizer", "activation", options, get_args(Squashing))
-    _check_dropout(options)
-    _check_flag(options, "class_logits")
+    check_dropout(options)
+    check_flag(options, "class_logits")
 
 
 def check_mlp(options: Mapping[str, Any]) -> None:
     """Raises ConfigError for an option of `mlp` with a value that it cannot have; options may be missing."""
     check_units("mlp", options)
     hidden_widths(options.get("hidden", 1))
-    _check_dropout(options)
+    check_dropout(options)
 
 
 def check_units(network: str, options: Mapping[str, Any]) -> None:
@@ -267,8 +267,8 @@ def _check_head(network: str, options: Mapping[str, Any]) -> None:
     _check_choice(network, "norm", options, get_args(HeadNorm))
     for option, usual in {"depth": 4, "channels": 256}.items():
         _check_size(option, options.get(option, usual), usual=usual)
-    _check_width(options.get("width"))
-    _check_flag(options, "synchronized")
+    check_width(options.get("width"))
+    check_flag(options, "synchronized")
 
 
 def _check_size(option: str, size: object, *, usual: int) -> None:
@@ -276,14 +276,16 @@ def _check_size(option: str, size: object, *, usual: int) -> None:
         raise ConfigError(f"{option} must be a positive integer", received=size, hint=f"the papers have {usual}")
 
 
-def _check_dropout(options: Mapping[str, Any]) -> None:
+def check_dropout(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError if the option `dropout` is not a share in [0, 1)."""
     dropout = options.get("dropout", 0.0)
-    if not _is_number(dropout) or not 0 <= dropout < 1:
+    if not is_number(dropout) or not 0 <= dropout < 1:
         raise ConfigError("dropout must lie in [0, 1)", received=dropout, hint="set dropout=0.0 to drop nothing")
 
 
-def _check_width(width: object, *, hint: str = "set channels for the width of the pyramid and the head") -> None:
-    if width is not None and (not _is_number(width) or not 0 < width <= _WIDEST):
+def check_width(width: object, *, hint: str = "set channels for the width of the pyramid and the head") -> None:
+    """Raises ConfigError if a factor on the channels of the backbone is not None and not in (0, 16]."""
+    if width is not None and (not is_number(width) or not 0 < width <= _WIDEST):
         raise ConfigError(
             f"width is a factor on the channels of the backbone, at most {_WIDEST}",
             received=width,
@@ -296,7 +298,8 @@ def _check_choice(network: str, option: str, options: Mapping[str, Any], choices
         raise ConfigError(f"{network} has no {option} {options[option]!r}; {did_you_mean(str(options[option]), choices)}")
 
 
-def _check_flag(options: Mapping[str, Any], option: str) -> None:
+def check_flag(options: Mapping[str, Any], option: str) -> None:
+    """Raises ConfigError if an option is neither true nor false."""
     if not isinstance(options.get(option, False), bool):
         raise ConfigError(f"{option} must be true or false", received=options[option], hint=f"leave {option} out")
 
@@ -306,8 +309,13 @@ def _numbers(value: object) -> tuple[float, ...]:
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?(-\d+(\.\d+)?)*", value):
         return tuple(map(float, value.split("-")))
     several = tuple(value) if isinstance(value, list | tuple) else (value,)
-    return tuple(map(float, several)) if all(_is_number(one) and math.isfinite(one) for one in several) else ()
+    return tuple(map(float, several)) if all(is_number(one) and math.isfinite(one) for one in several) else ()
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is a number, and not a truth value.
+
+    >>> is_number(2), is_number(True)
+    (True, False)
+    """
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -23,6 +23,11 @@ from kerasvision.models.table import find
 if TYPE_CHECKING:
     import keras
 
+# Family -> why its images must have one size, if it flattens no map.
+_ONE_SIZE = {
+    **dict.fromkeys(("ssd", "yolo"), "answers with shares of the image"),
+    **dict.fromkeys(("fast_rcnn", "faster_rcnn", "rfcn"), "chooses regions of the image"),
+}
 _CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and opacity"}
 
 
@@ -112,10 +117,11 @@ def _check_image_shape(image_shape: AnyShape) -> None:
 def _check_any_size(name: str) -> None:
     row = find(name)
     if row and row.flattens:
-        reason = "answers with shares of the image" if row.family in ("ssd", "yolo") else "flattens its last map"
+        reason = _ONE_SIZE.get(row.family)
+        other = "" if reason else ", or choose a network that ends in global pooling, such as resnet18"
         raise ConfigError(
-            f"{name} {reason}, so all its images must have one size",
-            hint="give height and width, or choose a network that ends in global pooling, such as resnet18",
+            f"{name} {reason or 'flattens its last map'}, so all its images must have one size",
+            hint=f"give height and width{other}",
         )
 
 

@@ -129,9 +129,11 @@ def rcnn(
     >>> {name: x.shape for name, x in rcnn(image_shape=(64, 96, 3), num_classes=5, **small).output.items()}
     {'proposals': (None, 8, 4), 'class_logits': (None, 8, 6), 'region_deltas': (None, 8, 24)}
     """
-    check_rcnn({"proposals": proposals, "window_sides": window_sides, "crop": crop, "width": width})
+    check_rcnn(
+        {"proposals": proposals, "window_sides": window_sides, "crop": crop, "width": width, "synchronized": synchronized}
+    )
     handed_on = {"width": width, "layout": layout, "synchronized": synchronized}
-    network = backbone_network(backbone, image_shape, **handed_on)
+    network = backbone_network(backbone, (crop, crop, image_shape[-1]), **handed_on)
     if num_classes is None:
         return network
     check_one_size("rcnn", image_shape)

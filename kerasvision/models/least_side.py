@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kerasvision.errors import ConfigError
+from kerasvision.introspection import defaults
 from kerasvision.lookup import MODELS, backbone_of
 from kerasvision.models.table import find
 
@@ -29,8 +30,13 @@ def check_least_side(name: str, image_size: tuple[int | None, int | None], *, op
     row = find(on_backbone[0]) if on_backbone else own
     if row and own and own.own_side > row.smallest_side:
         row = own
-    if row and any(side is not None and side < row.smallest_side for side in image_size):
+    crop = {**defaults(MODELS.path(name)), **options}.get("crop")
+    seen = image_size if crop is None else (crop, crop)
+    if row and any(side is not None and side < row.smallest_side for side in seen):
         least = f"{row.smallest_side} x {row.smallest_side}"
+        if crop is not None:
+            hint = f"set model.options.crop to {row.smallest_side} or more, or choose a smaller backbone"
+            raise ConfigError(f"{row.name} reads crops of at least {least} pixels", received=crop, hint=hint)
         raise ConfigError(
             f"{row.name} reads images of at least {least} pixels",
             received=image_size,

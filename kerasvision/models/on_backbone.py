@@ -2,7 +2,8 @@
 
     "imagenet", <file>.h5     weights of the backbone, as in `kerasvision.models.pretrained`
     <file>.keras              a network of ours with the same backbone and another head, for example a classifier or an
-                              autoencoder; or the same network, whose classes or words are also loaded, each by its name
+                              autoencoder; or the same network, whose classes or words are also loaded, each by its name. Of
+                              a two-stage detector only the backbone is loaded
 
 All other weights begin freshly initialised. If no classes are given, the file's classes are loaded if their number is the
 same.

@@ -25,7 +25,7 @@ TWO_STAGE = (
         family="fast_rcnn",
         paper="Girshick et al., 2013, section 2, with the loss of Girshick, 2015",
         url="https://arxiv.org/abs/1311.2524",
-        smallest_side=67,  # as alexnet, its backbone
+        smallest_side=1,  # its backbone reads crops of a size of their own
         flattens=True,
         figures=(Figure((256, 256, 3), 20, INDEPENDENT, _ALEXNET + (256 + 1) * 5 * 21),),
     ),

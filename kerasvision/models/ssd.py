@@ -120,8 +120,8 @@ def ssd(
         Model from float32 (N, H, W, C) to a dict of float32 maps; see `ssd_head`.
 
     Raises:
-        ConfigError: an option out of its range, images of unknown size, or a backbone that does not exist or lacks an
-            option or a level.
+        ConfigError: an option out of its range, images of unknown size, two levels with maps of one size, or a backbone that
+            does not exist or lacks an option or a level.
 
     >>> small = {"backbone": "resnet9", "width": 0.125, "levels": "p2-p4", "channels": 8}
     >>> maps = ssd(image_shape=(48, 64, 3), num_classes=5, ratios="2", **small).output
@@ -147,6 +147,12 @@ def ssd(
         for size, following in pairwise(sizes)
     ]
     strides = [(height / x.shape[1], side / x.shape[2]) for x in maps]
+    if len({*strides}) < len(strides):
+        raise ConfigError(
+            f"each level of ssd must have a smaller map than the one before it; received levels={levels!r}, whose maps have "
+            f"{', '.join(f'{x.shape[1]} x {x.shape[2]}' for x in maps)} cells",
+            hint="end levels with the first map of one cell, or enlarge the images",
+        )
     answers = ssd_head(maps, strides=strides, sides=sides, num_classes=num_classes)
     return keras.Model(network.input, answers, name="ssd")
 

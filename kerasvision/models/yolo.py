@@ -121,8 +121,8 @@ def yolo(
         Model from float32 (N, H, W, C) to two float32 maps; see `cell_answers`.
 
     Raises:
-        ConfigError: an option out of its range, images of another or of unknown size, or a backbone that does not exist or
-            lacks an option or the level.
+        ConfigError: an option out of its range, images of another or of unknown size, or a backbone that does not exist,
+            lacks an option or the level, or does not cover the image with cells of one size.
 
     >>> small = {"backbone": "resnet9", "width": 0.125, "channels": 8, "depth": 1}
     >>> maps = yolo(image_shape=(48, 64, 3), num_classes=5, **small).output
@@ -144,6 +144,13 @@ def yolo(
     number = level_number(level)
     _check_sides("yolo", image_shape, level=number)
     x = network.output[level]
+    cells = tuple(side >> number for side in image_shape[:2])
+    if x.shape[1:3] != cells:
+        raise ConfigError(
+            f"yolo requires a map of {cells[0]} x {cells[1]} cells at level {level}; received one of {x.shape[1]} x "
+            f"{x.shape[2]} from the backbone",
+            hint="choose a backbone that pads its convolutions, such as resnet18",
+        )
     norm = make_batch_norm(synchronized=synchronized) if batch_norm else None
     for place in range(1, depth + 1):
         x = _conv_leaky(x, kernel=3, width=channels, norm=norm, name=f"head_conv{place}")

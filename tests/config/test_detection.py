@@ -47,6 +47,10 @@ def test_classes_come_from_the_objects():
             r"task.focal_gamma has no meaning for faster_rcnn; received 1.5",
         ),
         (
+            {"model": c.Model(name="fast_rcnn"), "task": c.Detection(sampled_anchors=64)},
+            r"task.sampled_anchors has no meaning for fast_rcnn",
+        ),
+        (
             {"model": c.Model(name="fcos"), "task": c.Detection(sampled_regions=64)},
             r"task.sampled_regions has no meaning for fcos",
         ),

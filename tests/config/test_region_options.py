@@ -31,6 +31,7 @@ def test_detection_takes_every_two_stage_network(name):
             "proposals must be at most 100; received 200. Lower it, or raise",
         ),
         ("faster_rcnn", {"proposals": 1001}, "proposals must be at most 1000"),
+        ("faster_rcnn", {"candidates": 6001}, "candidates must be at most 6000, because each pair of them is compared"),
         ("fast_rcnn", {"proposals": 501}, "proposals must be at most 500"),
         ("faster_rcnn", {"anchor_sizes": ()}, "anchor_sizes must be positive numbers of pixels, at least one"),
         ("fast_rcnn", {"window_sides": (0,)}, "window_sides must be positive numbers of pixels"),
@@ -47,3 +48,7 @@ def test_detection_takes_every_two_stage_network(name):
 def test_an_option_out_of_its_range_is_refused_with_the_rule(name, options, message):
     with pytest.raises(ConfigError, match=message):
         read(name, **options)
+
+
+def test_a_pyramid_has_candidates_on_each_level():
+    assert read("faster_rcnn_fpn", proposals=300, candidates=100).model.options["candidates"] == 100

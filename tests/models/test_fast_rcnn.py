@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasvision.errors import ConfigError
 from kerasvision.models import build
 from kerasvision.models.fast_rcnn import rcnn
 from kerasvision.models.windows import contrast, window_proposals
@@ -132,3 +133,18 @@ def test_the_task_learns_from_regions_without_a_first_stage():
         losses = task.objective().losses(targets, network(IMAGES, training=True), training=True)
     assert losses.shape == (2,)
     assert all(gradient is not None for gradient in tape.gradient(losses, network.trainable_weights))
+
+
+def test_the_backbone_of_rcnn_must_read_the_crops_and_not_the_image():
+    with pytest.raises(ConfigError, match=r"alexnet reads crops of at least \d+ x \d+ pixels; received 32"):
+        build("rcnn", image_shape=(96, 96, 3), num_classes=5, crop=32)
+    small = {"backbone": "resnet9", "width": 0.0625, "proposals": 4, "window_sides": (4,), "crop": 16}
+    assert build("rcnn", image_shape=(8, 8, 3), num_classes=5, **small).output["proposals"].shape == (None, 4, 4)
+    with pytest.raises(ConfigError, match="synchronized must be true or false; received 'yes'"):
+        build("rcnn", image_shape=(32, 32, 3), num_classes=5, **small, synchronized="yes")
+
+
+@pytest.mark.parametrize("name", ["fast_rcnn", "faster_rcnn", "rfcn"])
+def test_images_of_any_size_are_refused_with_the_reason(name):
+    with pytest.raises(ConfigError, match=f"{name} chooses regions of the image, so all its .*. Give height and width.$"):
+        build(name, image_shape=(None, None, 3), num_classes=5, backbone="resnet9")

@@ -137,3 +137,11 @@ def test_cells_of_a_map_that_does_not_divide_the_image_lie_evenly_in_it():
 def test_what_ssd_cannot_be_built_on_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         build("ssd", **{"image_shape": (64, 64, 3), "num_classes": 5, **SMALL, **options})
+
+
+def test_levels_whose_maps_have_one_size_are_refused():
+    # 64 pixels: the maps of p6 and p7 have one cell each.
+    options = {"backbone": "resnet18", "width": 0.125, "channels": 8}
+    with pytest.raises(ConfigError, match=r"levels='p3-p7', whose maps have 8 x 8, 4 x 4, 2 x 2, 1 x 1, 1 x 1 cells"):
+        build("ssd", image_shape=(64, 64, 3), num_classes=5, **options)
+    assert len(build("ssd", image_shape=(64, 64, 3), num_classes=5, levels="p3-p6", **options).output) == 4 * 3

@@ -106,3 +106,9 @@ def test_yolo_of_a_file_keeps_its_head_for_the_same_classes(tmp_path):
         new = build("yolo_v1", **options, weights=str(tmp_path / "own.keras"), classes=("cat", "dog"))
     for ours, theirs in zip(new.weights, old.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_backbone_whose_cells_do_not_cover_the_image_is_refused():
+    # AlexNet adds no border: 256 pixels become 6 cells of stride 32, which end at pixel 192.
+    with pytest.raises(ConfigError, match="yolo requires a map of 8 x 8 cells at level c5; received one of 6 x 6 from"):
+        build("yolo", image_shape=(256, 256, 3), num_classes=5, backbone="alexnet", channels=8, depth=1)
