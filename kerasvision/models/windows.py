@@ -62,11 +62,17 @@ def contrast(image: KerasTensor, *, height: int, width: int, step: int, margin: 
         margin: how wide the frame is.
     """
     mirrored = ops.pad(image, [[0, 0], [margin, margin], [margin, margin], [0, 0]], mode="reflect")
-    inside = ops.average_pool(image, (height, width), strides=step, padding="valid")
-    whole = ops.average_pool(mirrored, (height + 2 * margin, width + 2 * margin), strides=step, padding="valid")
+    inside = _means(image, height, width, step)
+    whole = _means(mirrored, height + 2 * margin, width + 2 * margin, step)
     share = height * width / ((height + 2 * margin) * (width + 2 * margin))
     frame = (whole - share * inside) / (1 - share)
     return ops.sum(ops.square(inside - frame), axis=-1)
+
+
+def _means(image: KerasTensor, height: int, width: int, step: int) -> KerasTensor:
+    """The mean colour of each window, float32 (N, rows, columns, C): over its rows, then over what is left of its columns."""
+    of_rows = ops.average_pool(image, (height, 1), strides=(step, 1), padding="valid")
+    return ops.average_pool(of_rows, (1, width), strides=(1, step), padding="valid")
 
 
 def _shape(side: float, ratio: float, image_size: tuple[int, int]) -> tuple[int, int]:

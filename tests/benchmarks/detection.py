@@ -3,7 +3,7 @@
     python tests/benchmarks/detection.py --epochs 8
     python tests/benchmarks/detection.py --epochs 24 --seeds 3
     python tests/benchmarks/detection.py --epochs 80
-    python tests/benchmarks/detection.py --networks fcos retinanet ssd yolo --seconds 250 --seeds 3
+    python tests/benchmarks/detection.py --networks rcnn fast_rcnn faster_rcnn ssd yolo fcos --seconds 250 --seeds 3
 
 The scenes are those of `c.Shapes(seed=0, image_size=(96, 96))`: 0 to 1,499 to train, 1,500 to 1,799 to validate. Task,
 network, augmentation and training are those of `pipelines/shapes_detection.py`, except for the number of epochs. The trained
@@ -55,7 +55,25 @@ PIPELINE = Path(__file__).parents[2] / "pipelines" / "shapes_detection.py"
 LATENCY_QUERIES = 200
 EPOCHS = 8
 _SMALL = '"backbone": "resnet18", "width": 0.25'
+# One map of 12 x 12 cells for the images, and of 6 x 6 for R-CNN's crops: half a side of the image, as 227 of about 500.
+_REGIONS = '"backbone": "resnet9", "width": 0.25'
+_WINDOWS = f'{_REGIONS}, "proposals": 64, "window_sides": [14, 22, 34, 50]'
+_ANCHORS = f'{_REGIONS}, "proposals": 100, "candidates": 300, "anchor_sizes": [14, 28, 48], "channels": 64'
+_HEAD = '"hidden": 128, "pooled": 5'
+_PYRAMID = f'{_SMALL}, "levels": "p3-p5", "anchor_strides": 3.0, "proposals": 100, "candidates": 300, "channels": 48'
+_OPTIONS = {
+    "rcnn": f'{_WINDOWS}, "crop": 48',
+    "fast_rcnn": f'{_WINDOWS}, {_HEAD}, "dropout": 0.0',
+    "faster_rcnn": f'{_ANCHORS}, {_HEAD}, "dropout": 0.0',
+    "faster_rcnn_fpn": f"{_PYRAMID}, {_HEAD}",
+    "rfcn": f'{_ANCHORS}, "proposal_channels": 64, "bins": 3',
+}
+_TWO_STAGES = {
+    name: (f"model.name={name}", f"model.options={{{options}}}", "training.optimizer.learning_rate=0.003")
+    for name, options in _OPTIONS.items()
+}
 SETTINGS = {
+    **_TWO_STAGES,
     "retinanet": ("model.name=retinanet",),
     "ssd": (
         "model.name=ssd",
@@ -128,7 +146,7 @@ def epochs_in(seconds: float, changes, examples: ExampleSet, folder: Path) -> in
     ends = []
     for epochs in (1, 2):
         began = processor_seconds()
-        trained(load_experiment(PIPELINE, overrides=[*changes, f"training.epochs={epochs}"]), examples, folder / str(epochs))
+        fitted(load_experiment(PIPELINE, overrides=[*changes, f"training.epochs={epochs}"]), examples, folder / str(epochs))
         ends.append(processor_seconds() - began)
     epoch = max(ends[1] - ends[0], 1e-3)
     return max(1, round((seconds - (ends[0] - epoch)) / epoch))
@@ -145,10 +163,12 @@ def interval(values: np.ndarray) -> str:
 def measured(title: str, experiment: Experiment, examples: ExampleSet, folder: Path, imports: float):
     """Trains and judges: the average precision, the processor seconds with those of the imports, and the exported model."""
     began = processor_seconds()
-    weights, saved_model = trained(experiment, examples, folder)
+    result, saved_model = fitted(experiment, examples, folder)
     seconds = processor_seconds() - began + imports
     score = average_precision(saved_model, examples)
-    print(f"{title}: AP {score:.4f} after {seconds:.0f} s; {weights:,} weights", flush=True)
+    recall = result.history.get("val_proposal_recall_100")
+    proposed = "" if recall is None else f"; recall of the proposals {recall.iloc[-1]:.4f}"
+    print(f"{title}: AP {score:.4f} after {seconds:.0f} s; {result.model.count_params():,} weights{proposed}", flush=True)
     return score, seconds, saved_model
 
 
@@ -173,15 +193,16 @@ def scenes(folder: Path) -> ExampleSet:
     return ExampleSet(folder)
 
 
-def trained(experiment: Experiment, examples: ExampleSet, folder: Path):
-    """The number of weights, and the signature of the exported model that takes encoded images."""
+def fitted(experiment: Experiment, examples: ExampleSet, folder: Path):
+    """The training's result, and the signature of the exported model that takes encoded images."""
     settings = TrainerSettings(
         task=experiment.task, model=experiment.model, training=experiment.training, augment=experiment.augment
     )
     transform = ImageTransform.fit(experiment.transform, examples.dataset("train").map(lambda example: example["image"]))
-    network = fit(settings, examples=examples, classes=SCENES.classes, transform=transform).model
-    export_saved_model(network, task=make_task(settings.task, SCENES.classes), transform=transform, folder=folder)
-    return network.count_params(), tf.saved_model.load(str(folder)).signatures["serving_default"]
+    result = fit(settings, examples=examples, classes=SCENES.classes, transform=transform)
+    export_saved_model(result.model, task=make_task(settings.task, SCENES.classes), transform=transform, folder=folder)
+    # All that the function needs lives as long as the loaded model, which the signature keeps.
+    return result, tf.saved_model.load(str(folder)).signatures["serving_default"]
 
 
 def average_precision(saved_model, examples: ExampleSet) -> float:

@@ -21,32 +21,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import detection
 import numpy as np
-import tensorflow as tf
 
-from kerasvision import config as c
-from kerasvision.config.stages import TrainerSettings
-from kerasvision.data.transform import ImageTransform
-from kerasvision.export.writing.saved_model import export_saved_model
-from kerasvision.tasks.base import make_task
-from kerasvision.training.fit import fit
+from kerasvision.config.loading import load_experiment
 
-BACKBONE = {"backbone": "resnet9", "width": 0.25, "synchronized": False}
-WINDOWS = {**BACKBONE, "proposals": 64, "window_sides": (14, 22, 34, 50)}
-ANCHORS = {**BACKBONE, "proposals": 100, "candidates": 300, "anchor_sizes": (14, 28, 48)}
-PYRAMID = {"backbone": "resnet18", "width": 0.25, "levels": "p3-p5", "anchor_strides": 3.0, "channels": 48}
-NETWORKS = {
-    "rcnn": {**WINDOWS, "crop": 32},
-    "fast_rcnn": {**WINDOWS, "hidden": 128, "pooled": 5, "dropout": 0.0},
-    "faster_rcnn": {**ANCHORS, "channels": 64, "hidden": 128, "pooled": 5, "dropout": 0.0},
-    "faster_rcnn_fpn": {**PYRAMID, "proposals": 100, "candidates": 300, "hidden": 128, "pooled": 5},
-    "rfcn": {**ANCHORS, "channels": 64, "proposal_channels": 64, "bins": 3},
-}
+NETWORKS = ("rcnn", "fast_rcnn", "faster_rcnn", "faster_rcnn_fpn", "rfcn")
 ROUNDS, BATCH = 7, 8
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", default=["rcnn", "fast_rcnn"], choices=sorted(NETWORKS))
+    parser.add_argument("--networks", nargs="+", default=["rcnn", "fast_rcnn"], choices=NETWORKS)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--train", type=int, default=1500, help="how many scenes to train on")
@@ -75,28 +59,10 @@ def main() -> None:
 
 def trained(name, epochs, seed, examples, folder):
     """The recall of the proposals on the validation split after the training, and the signature of encoded images."""
-    settings = TrainerSettings(
-        task=c.Detection(),
-        model=c.Model(name=name, options=NETWORKS[name]),
-        training=c.Training(
-            epochs=epochs,
-            batch_size=16,
-            optimizer=c.AdamW(learning_rate=0.003, weight_decay=0.05),
-            schedule="cosine",
-            warmup_epochs=min(1, epochs - 1),
-            precision="bfloat16",
-            xla="off",
-            seed=seed,
-        ),
-        augment=(c.RandomFlip(),),
-    )
-    size = c.Transform(image_size=(detection.SIDE, detection.SIDE), scale="zero_mean")
-    transform = ImageTransform.fit(size, examples.dataset("train").map(lambda example: example["image"]))
-    fitted = fit(settings, examples=examples, classes=detection.SCENES.classes, transform=transform)
-    task = make_task(settings.task, detection.SCENES.classes)
-    export_saved_model(fitted.model, task=task, transform=transform, folder=folder)
-    # All that the function needs lives as long as the loaded model, which the signature keeps.
-    return fitted.history["val_proposal_recall_100"].iloc[-1], tf.saved_model.load(str(folder)).signatures["serving_default"]
+    changes = (*detection.SETTINGS[name], f"training.epochs={epochs}", f"training.seed={seed}")
+    experiment = load_experiment(detection.PIPELINE, overrides=changes)
+    fitted, exported = detection.fitted(experiment, examples, folder)
+    return fitted.history["val_proposal_recall_100"].iloc[-1], exported
 
 
 def image_seconds(models, examples):
