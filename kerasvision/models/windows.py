@@ -70,7 +70,7 @@ def contrast(image: KerasTensor, *, height: int, width: int, step: int, margin: 
 
 
 def _means(image: KerasTensor, height: int, width: int, step: int) -> KerasTensor:
-    """The mean colour of each window, float32 (N, rows, columns, C): over its rows, then over what is left of its columns."""
+    """The mean colour of each window, float32 (N, rows, columns, C): first over its rows, then over its columns."""
     of_rows = ops.average_pool(image, (height, 1), strides=(step, 1), padding="valid")
     return ops.average_pool(of_rows, (1, width), strides=(1, step), padding="valid")
 

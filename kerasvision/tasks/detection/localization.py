@@ -30,6 +30,7 @@ from kerasvision.tasks.detection.losses import OVERLAPS
 from kerasvision.tasks.detection.matching import iou_of
 from kerasvision.tasks.detection.pictures import drawings
 from kerasvision.tasks.detection.presentation import ANSWER
+from kerasvision.tasks.detection.smooth_l1 import smooth_l1
 from kerasvision.tasks.drawing import Drawing
 
 LOGITS = "class_logits"
@@ -230,10 +231,9 @@ def localization_losses(settings: c.Localization) -> Callable[..., tf.Tensor]:
         if settings.loss in OVERLAPS:
             loss = 1.0 - OVERLAPS[settings.loss](found, box)
         else:
-            apart = tf.abs(found - box)
-            square = tf.square(apart)
-            smooth = tf.where(apart < LINEAR_FROM, square / (2 * LINEAR_FROM), apart - LINEAR_FROM / 2)
-            loss = tf.reduce_sum(square if settings.loss == "l2" else smooth, axis=-1)
+            apart = found - box
+            each = tf.square(apart) if settings.loss == "l2" else smooth_l1(apart, linear_from=LINEAR_FROM)
+            loss = tf.reduce_sum(each, axis=-1)
         if LOGITS in outputs:
             number, logits = tf.maximum(targets["class"], 0), tf.cast(outputs[LOGITS], tf.float32)
             loss += settings.class_weight * tf.nn.sparse_softmax_cross_entropy_with_logits(number, logits)

@@ -36,6 +36,7 @@ from kerasvision.tasks.detection.mining import mined_class_losses
 from kerasvision.tasks.detection.readings import Grid, Kind, Readings, read
 from kerasvision.tasks.detection.region_losses import region_losses
 from kerasvision.tasks.detection.regions import has_regions, read_regions
+from kerasvision.tasks.detection.smooth_l1 import smooth_l1
 
 # From this difference on, the smooth L1 loss is linear (Girshick, 2015, https://arxiv.org/abs/1504.08083, equation 3).
 LINEAR_FROM = 1.0
@@ -162,7 +163,7 @@ def _box_losses(readings: Readings, goals: Goals, settings: c.Detection) -> tf.T
         return 1.0 - OVERLAPS[kind](boxes, tf.where(has_object, goals.boxes, tf.stop_gradient(boxes)))
     apart = tf.abs(readings.places - tf.where(has_object, readings.encoded(goals.boxes), tf.stop_gradient(readings.places)))
     if kind == "smooth_l1":
-        apart = tf.where(apart < LINEAR_FROM, tf.square(apart) / (2 * LINEAR_FROM), apart - LINEAR_FROM / 2)
+        apart = smooth_l1(apart, linear_from=LINEAR_FROM)
     return tf.reduce_sum(apart, axis=-1)
 
 

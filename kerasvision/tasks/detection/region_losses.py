@@ -21,6 +21,7 @@ from kerasvision.ops.boxes import to_deltas
 from kerasvision.tasks.detection.assigning import Truth
 from kerasvision.tasks.detection.regions import AnchorAnswers, Regions
 from kerasvision.tasks.detection.sampling import Sample, assigned_by_iou, sampled
+from kerasvision.tasks.detection.smooth_l1 import smooth_l1
 
 # IoU from which an anchor learns an object, and below which it is background (Faster R-CNN, section 3.1.2).
 ANCHOR_ENOUGH, ANCHOR_TOO_LITTLE = 0.7, 0.3
@@ -63,16 +64,6 @@ def sampled_anchors(
     assigned = assigned_by_iou(first.anchors, truth, enough=ANCHOR_ENOUGH, too_little=ANCHOR_TOO_LITTLE, with_best=True)
     choose = partial(sampled, count=settings.sampled_anchors, positive_share=ANCHOR_POSITIVES, stream=_ANCHOR_STREAM)
     return assigned, choose(assigned, numbers)
-
-
-def smooth_l1(apart: tf.Tensor, *, linear_from: float) -> tf.Tensor:
-    """float32 (...): apart ** 2 / (2 * linear_from) up to linear_from, then |apart| - linear_from / 2.
-
-    >>> smooth_l1(tf.constant([0.5, -3.0]), linear_from=1.0).numpy().tolist()
-    [0.125, 2.5]
-    """
-    apart = tf.abs(apart)
-    return tf.where(apart < linear_from, tf.square(apart) / (2 * linear_from), apart - linear_from / 2)
 
 
 def _losses_of_regions(regions: Regions, truth: Truth, numbers: tf.Tensor, settings: c.Detection) -> dict[str, tf.Tensor]:
