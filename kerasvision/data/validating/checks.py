@@ -1,14 +1,17 @@
 """Checks of a person's own: bounds for any number in the statistics of a data set."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Literal
 
+from PIL import Image
 from pydantic import Field, field_validator, model_validator
 
 from kerasvision import lookup
 from kerasvision.config.base import Config
+from kerasvision.data.inspecting.inspection import READABLE
 from kerasvision.data.measuring.statistics import Statistics
+from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.data.validating.anomalies import Anomaly
 from kerasvision.errors import ConfigError, DataError
 
@@ -19,8 +22,8 @@ class StatisticsCheck(Config):
     """A number of the statistics must lie in bounds.
 
     A path names it, as in `statistics.json`: `images.train`, `counts.train.cat`, `min_side`, `channel_mean.0`. A list or
-    mapping counts by its length: `quarantined` is how many images were left out. With `per`, the number is divided by
-    another.
+    mapping counts by its length: `quarantined` is how many images were left out. A mode, format, note, split or class that
+    no image has counts as 0. With `per`, the number is divided by another.
 
     >>> StatisticsCheck(value="counts.train.cat", per="images.train", at_least=0.1).name
     'counts.train.cat / images.train'
@@ -63,17 +66,26 @@ class StatisticsCheck(Config):
         return self.value if self.per is None else f"{self.value} / {self.per}"
 
 
-def check_anomalies(statistics: Statistics, checks: Iterable[StatisticsCheck]) -> Iterator[Anomaly]:
+def check_anomalies(
+    statistics: Statistics, checks: Collection[StatisticsCheck], *, classes: Collection[str] = ()
+) -> Iterator[Anomaly]:
     """An anomaly for each check that does not hold.
+
+    Args:
+        statistics: of the data set.
+        checks: what must hold.
+        classes: the classes that the schema expects, of images, objects, label maps and tags.
 
     Raises:
         DataError: a path leads to nothing, or to something other than a number, a list or a mapping.
     """
-    data = asdict(statistics)
+    if not checks:
+        return
+    data, zeros = asdict(statistics), countable({*statistics.classes, *classes})
     for check in checks:
-        number = number_at(data, check.value)
+        number = number_at(data, check.value, zeros)
         if check.per is not None:
-            divisor = number_at(data, check.per)
+            divisor = number_at(data, check.per, zeros)
             number = number / divisor if divisor else float("nan")
         is_low = check.at_least is not None and not number >= check.at_least
         is_high = check.at_most is not None and not number <= check.at_most
@@ -83,13 +95,42 @@ def check_anomalies(statistics: Statistics, checks: Iterable[StatisticsCheck]) -
             yield Anomaly(check.severity, "own_check", f"{check.name} is {number:g}, and must be {bound}{why}")
 
 
-def number_at(data: Any, path: str) -> float:
+def countable(classes: Collection[str]) -> frozenset[str]:
+    """The paths of counts that the statistics lack if there is nothing to count.
+
+    >>> {"modes.CMYK", "formats.GIF", "images.test", "counts.train.cat"} <= countable(["cat"])
+    True
+    """
+    splits = (TRAIN, VALIDATION, TEST)
+    by_split = ("counts", "tags.images", "maps.images", "maps.pixels")
+    return frozenset(
+        [
+            *(f"modes.{mode}" for mode in Image.MODES),
+            *(f"formats.{name}" for name in READABLE),
+            *(f"images.{split}" for split in splits),
+            *(f"{counts}.{split}.{name}" for counts in by_split for split in splits for name in classes),
+            *(f"{counts}.{name}" for counts in ("object_counts", "crowd_counts") for name in classes),
+        ]
+    )
+
+
+def number_at(data: Any, path: str, zeros: Collection[str] = ()) -> float:
     """The number at a path of nested mappings and lists. Keys may contain dots.
+
+    Args:
+        data: the mappings and lists.
+        path: the keys, joined by dots.
+        zeros: paths that lead to 0 if the data lack them. So does any note.
+
+    Raises:
+        DataError: the path leads to nothing, or to something other than a number, a list or a mapping.
 
     >>> number_at({"counts": {"train": {"St. Bernard": 7}}, "quarantined": {"a.jpg": "empty"}}, "counts.train.St. Bernard")
     7.0
     >>> number_at({"channel_mean": [1.0, 2.5]}, "channel_mean.1"), number_at({"duplicates": [["a", "b"]]}, "duplicates")
     (2.5, 1.0)
+    >>> number_at({"modes": {"RGB": 3}}, "modes.CMYK", {"modes.CMYK"})
+    0.0
     """
     place: Any = data
     rest = path
@@ -97,6 +138,8 @@ def number_at(data: Any, path: str) -> float:
         keys = {str(number): item for number, item in enumerate(place)} if isinstance(place, Sequence) else place
         known = list(keys) if isinstance(keys, Mapping) else []
         found = [key for key in known if rest == key or rest.startswith(f"{key}.")]
+        if not found and (path in zeros or path.startswith("notes.")):
+            return 0.0
         if isinstance(place, str) or not found:
             raise DataError(
                 f"the statistics have no number at {path!r}; {lookup.did_you_mean(rest, map(str, known))}",

@@ -84,6 +84,11 @@ class DataSchema(Config):
         for code in value if isinstance(value, dict) else ():
             if code not in CODES:
                 raise ConfigError(f"no anomaly has the code {code!r}; {lookup.did_you_mean(str(code), CODES)}")
+            if code == "own_check":
+                raise ConfigError(
+                    "severities cannot change own_check, because each check has its own severity",
+                    hint='set it in the check: {"value": ..., "severity": "warning"}',
+                )
         return value
 
     @classmethod

@@ -67,7 +67,8 @@ def find_anomalies(
         found += split_drift(images, schema)
     if images is not None and previous is not None:
         found += drift_since(previous, statistics, images, schema)
-    own = check_anomalies(statistics, schema.checks)
+    classes = {*schema.classes, *schema.object_classes, *schema.map_classes, *schema.tag_classes}
+    own = check_anomalies(statistics, schema.checks, classes=classes)
     return sorted([*_by_severity(found, schema), *own], key=lambda one: SEVERITIES.index(one.severity))
 
 

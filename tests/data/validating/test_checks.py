@@ -81,6 +81,25 @@ def test_a_share_of_nothing_does_not_hold():
     ]
 
 
+def test_what_no_image_has_counts_as_zero_and_a_misspelt_name_does_not():
+    absent = ("modes.CMYK", "modes.RGBA", "formats.GIF", "images.validation", "counts.train.fox", "notes.first frame")
+    schema = DataSchema.infer(STATISTICS).to_data() | {"classes": ["cat", "dog", "fox"]}
+    at_most = [{"value": path, "at_most": 0} for path in absent]
+    at_least = [{"value": path, "at_least": 1} for path in absent]
+    said = find_anomalies(STATISTICS, DataSchema.parse(schema | {"checks": at_most + at_least}))
+    assert [one.message for one in said if one.code == "own_check"] == [
+        f"{path} is 0, and must be at least 1" for path in absent
+    ]
+    for wrong in ("modes.CMKY", "formats.GIFF", "images.trian", "counts.train.fix"):
+        with pytest.raises(DataError, match=f"the statistics have no number at '{wrong}'"):
+            found({"value": wrong, "at_most": 0})
+
+
+def test_statistics_are_not_copied_without_checks(monkeypatch):
+    monkeypatch.setattr("kerasvision.data.validating.checks.asdict", lambda statistics: pytest.fail("copied"))
+    assert found() == []
+
+
 def test_a_path_that_leads_to_nothing_is_refused_with_the_nearest():
     with pytest.raises(DataError, match=r"the statistics have no number at 'counts.train.cta'; did you mean 'cat'"):
         found({"value": "counts.train.cta", "at_least": 1})

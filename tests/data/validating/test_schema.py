@@ -77,6 +77,11 @@ def test_a_saved_schema_is_equal_when_loaded(tmp_path):
         ({"min_side": 0}, "DataSchema.min_side: input should be greater than or equal to 1; received 0."),
         ({"max_imbalance": 0.5}, "DataSchema.max_imbalance: input should be greater than or equal to 1"),
         ({"max_label_drift": 1.5}, "DataSchema.max_label_drift: input should be less than or equal to 1; received 1.5."),
+        (
+            {"severities": {"own_check": "info"}},
+            "severities cannot change own_check, because each check has its own severity. Set it in the check: "
+            '{"value": ..., "severity": "warning"}',
+        ),
         ({"severities": {"leakge": "info"}}, "no anomaly has the code 'leakge'; did you mean 'leakage'?"),
         (
             {"severities": {"imbalance": "fatal"}},
