@@ -3,12 +3,13 @@
 import os
 import secrets
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from kerasvision.config.hooks import Hooks
 from kerasvision.errors import ConfigError, Interrupted, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.capacity import default_workers, has_gpus
@@ -116,30 +117,42 @@ def run(
     with opened(Path(root) / RUNS_FOLDER) as store:
         record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000, purpose)
         context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
+        results: dict[str, Result] = {}
+        hooks = pipeline.hooks if purpose == PIPELINE else Hooks()
         with (
-            _failure_told(pipeline, record, Path(root), listener),
+            _failure_told(hooks, record, Path(root), listener),
+            _pushes_told(hooks, record, results, Path(root), listener),
             _registered(record, store, asked.to_text() if asked else ""),
         ):
             if (count := _useful_workers(pipeline, chosen, workers)) > 1:
-                results = _launched_side_by_side(
-                    pipeline, chosen, context, listener, force=force, count=count, will_execute=will_execute
+                _launch_side_by_side(
+                    pipeline, chosen, context, listener, results, force=force, count=count, will_execute=will_execute
                 )
             else:
-                results = _launched(pipeline, chosen, context, listener, force=force)
-    if purpose == PIPELINE:
-        after_push(pipeline.hooks, record, results, Path(root), lambda sentence: listener.remark("after_push", sentence))
-    return RunResult(record.id, results)
+                _launch_in_order(pipeline, chosen, context, listener, results, force=force)
+    return RunResult(record.id, tuple(results[name] for name in needed(pipeline, chosen) if name in results))
 
 
 @contextmanager
-def _failure_told(pipeline: Pipeline, run: RunRecord, root: Path, listener: Listener) -> Iterator[None]:
+def _failure_told(hooks: Hooks, run: RunRecord, root: Path, listener: Listener) -> Iterator[None]:
     """Calls the program for failures if the run fails; not if it is stopped."""
     try:
         yield
     except Exception as error:
-        if run.purpose == PIPELINE and not isinstance(error, Interrupted):
-            after_failure(pipeline.hooks, run, error, root, lambda sentence: listener.remark("after_failure", sentence))
+        if not isinstance(error, Interrupted):
+            after_failure(hooks, run, error, root, lambda sentence: listener.remark("after_failure", sentence))
         raise
+
+
+@contextmanager
+def _pushes_told(
+    hooks: Hooks, run: RunRecord, results: Mapping[str, Result], root: Path, listener: Listener
+) -> Iterator[None]:
+    """Calls the program for pushes, however the run ends: the next run reuses the push, and does not call the program."""
+    try:
+        yield
+    finally:
+        after_push(hooks, run, results.values(), root, lambda sentence: listener.remark("after_push", sentence))
 
 
 def _useful_workers(pipeline: Pipeline, chosen: Collection[str], asked: int | None) -> int:
@@ -157,17 +170,18 @@ def _useful_workers(pipeline: Pipeline, chosen: Collection[str], asked: int | No
     return asked
 
 
-def _launched_side_by_side(
+def _launch_side_by_side(
     pipeline: Pipeline,
     chosen: Collection[str],
     context: Launch,
     listener: Listener,
+    results: dict[str, Result],
     *,
     force: bool,
     count: int,
     will_execute: bool,
-) -> tuple[Result, ...]:
-    """The result of each stage, in order; up to `count` of them execute at the same time."""
+) -> None:
+    """Adds the result of each stage to the results when it finishes; up to `count` stages execute at the same time."""
     # Imported here, so that `plan` is faster.
     from kerasvision.pipeline.side_by_side import SideBySide
     from kerasvision.pipeline.stage_processes import StageProcesses
@@ -175,14 +189,19 @@ def _launched_side_by_side(
     with StageProcesses(pipeline, context.store.folder, context.run, count, has_gpus(os.environ)) as processes:
         if will_execute:
             processes.begin_imports()
-        return SideBySide(pipeline, chosen, context, listener, processes, force).run()
+        SideBySide(pipeline, chosen, context, listener, processes, force, results).run()
 
 
-def _launched(
-    pipeline: Pipeline, chosen: Collection[str], context: Launch, listener: Listener, *, force: bool
-) -> tuple[Result, ...]:
-    """The result of each stage, in order."""
-    results: list[Result] = []
+def _launch_in_order(
+    pipeline: Pipeline,
+    chosen: Collection[str],
+    context: Launch,
+    listener: Listener,
+    results: dict[str, Result],
+    *,
+    force: bool,
+) -> None:
+    """Launches one stage after the other, and adds the result of each to the results."""
     done: Outputs = {}
     for name in needed(pipeline, chosen):
         listener.started(name)
@@ -193,11 +212,10 @@ def _launched(
             listener.failed(name, error)
             raise
         done[name] = result.outputs
-        results.append(result)
+        results[name] = result
         listener.finished(result)
         if result.took_part:
             break
-    return tuple(results)
 
 
 @contextmanager

@@ -44,6 +44,7 @@ class SideBySide:
         listener: receives the events.
         processes: execute the stages.
         force: execute the chosen stages even if their results could be reused.
+        results: receives the result of each stage when it finishes.
     """
 
     pipeline: Pipeline
@@ -52,10 +53,10 @@ class SideBySide:
     listener: Listener
     processes: StageProcesses
     force: bool
+    results: dict[str, Result]
     _order: list[str] = field(init=False)
     _context: Launch = field(init=False)
     _board: Board = field(default_factory=Board)
-    _results: dict[str, Result] = field(default_factory=dict)
     # Stages that must execute and wait for a free process.
     _known: dict[str, Fingerprint] = field(default_factory=dict)
     _announced: dict[str, None] = field(default_factory=dict)
@@ -67,15 +68,15 @@ class SideBySide:
         self._order = needed(self.pipeline, self.chosen)
         self._context = replace(self.context, remark=self._remark)
 
-    def run(self) -> tuple[Result, ...]:
-        """The result of each stage, in the pipeline's order.
+    def run(self) -> None:
+        """Runs all stages.
 
         Raises:
             KerasvisionError: the first failure, or Interrupted after SIGTERM. The other stages are stopped.
         """
         try:
             with self._sigterm_heard():
-                while len(self._results) < len(self._order):
+                while len(self.results) < len(self._order):
                     self._begin_what_can_begin()
                     if not self._is_over:
                         self._hear(SECONDS_BETWEEN_LOOKS if self._waiting else None)
@@ -90,7 +91,6 @@ class SideBySide:
             raise
         finally:
             self._board.hide()
-        return tuple(self._results[name] for name in self._order)
 
     @property
     def _is_over(self) -> bool:
@@ -110,9 +110,9 @@ class SideBySide:
         self._prepare()
 
     def _is_ready(self, name: str) -> bool:
-        if name in self._results:
+        if name in self.results:
             return False
-        return all(other in self._results for other in waits_for(self.pipeline, name) if other in self._order)
+        return all(other in self.results for other in waits_for(self.pipeline, name) if other in self._order)
 
     def _begin(self, name: str) -> bool:
         """Reuses the result of a stage or gives it to a process; returns whether it has its result now."""
@@ -142,7 +142,7 @@ class SideBySide:
         """While some stage executes, lets idle processes prepare stages whose inputs do not exist yet."""
         for name in self._order:
             node = self.pipeline.nodes[name]
-            is_open = self.processes.busy and name in self.chosen and name not in self._results
+            is_open = self.processes.busy and name in self.chosen and name not in self.results
             if not is_open or preparation_of(node) is None or any(name in one.prepared for one in self.processes.all):
                 continue
             process = self.processes.free(name, needs_gpus=needs_gpus(node))
@@ -151,7 +151,7 @@ class SideBySide:
 
     @property
     def _done(self) -> Outputs:
-        return {name: result.outputs for name, result in self._results.items()}
+        return {name: result.outputs for name, result in self.results.items()}
 
     # Receiving messages.
 
@@ -238,7 +238,7 @@ class SideBySide:
 
     def _finish(self, result: Result) -> None:
         self._announce(result.node)
-        self._results[result.node] = result
+        self.results[result.node] = result
         self.listener.finished(result)
 
     # Ending early.

@@ -37,6 +37,14 @@ def stop(pushed_model: Out[PushedModel]) -> None:
     raise KeyboardInterrupt
 
 
+def fail_later(pushed_model: PushedModel, other: Out[PushedModel]) -> None:
+    raise DataError("no image")
+
+
+def stop_later(pushed_model: PushedModel, other: Out[PushedModel]) -> None:
+    raise KeyboardInterrupt
+
+
 class Remarks(Listener):
     def __init__(self):
         self.said = []
@@ -81,6 +89,19 @@ def test_a_failure_is_told_with_the_error(hooked, tmp_path):
         run(hooked(fail), root=tmp_path)
     ((told, _),) = calls(tmp_path)
     assert (told["KERASVISION_EVENT"], told["KERASVISION_ERROR"]) == ("failed", "DataError: no image.")
+
+
+@pytest.mark.parametrize(
+    ("later", "error", "events"),
+    [(fail_later, DataError, ["pushed", "failed"]), (stop_later, KeyboardInterrupt, ["pushed"])],
+)
+def test_a_push_is_told_although_the_run_ends_early_after_it(later, error, events, hooked, tmp_path):
+    for _ in range(2):  # the second time the push is reused
+        made = hooked(push)
+        made.add(later, pushed_model=made.node("push").pushed_model)
+        with pytest.raises(error):
+            run(made, root=tmp_path)
+    assert [told["KERASVISION_EVENT"] for told, _ in calls(tmp_path)] == [*events, *events[1:]]
 
 
 @pytest.mark.parametrize(("stage", "error", "purpose"), [(stop, KeyboardInterrupt, "run"), (fail, DataError, "data scan")])

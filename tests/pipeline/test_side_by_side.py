@@ -140,8 +140,9 @@ def test_what_stages_say_is_shown_at_once_in_whole_lines_that_name_the_stage(dia
     assert len(said) == 100
 
 
-def test_first_failure_is_named_and_the_other_stage_is_stopped(diamond, tmp_path):
-    listener = diamond.Lines()
+def test_first_failure_is_named_and_the_other_stage_is_stopped(diamond, tmp_path, monkeypatch):
+    listener, seen_by_hook = diamond.Lines(), []
+    monkeypatch.setattr(local, "after_push", lambda hooks, run, results, *_: seen_by_hook.extend(results))
     made = diamond.pipeline(tmp_path / "control", left_does="hang", right_does="fail")
     with pytest.raises(
         StageError, match=r"right failed: ValueError: right does not work\. The traceback is in .*right\.log"
@@ -149,6 +150,7 @@ def test_first_failure_is_named_and_the_other_stage_is_stopped(diamond, tmp_path
         run(made, root=tmp_path, workers=2, listener=listener)
     assert listener.lines[-1] == "failed right StageError"
     assert sum(line.startswith("failed") for line in listener.lines) == 1
+    assert [result.node for result in seen_by_hook] == ["first"]
     found = outcomes(tmp_path)
     assert found["left"] == ("stopped", "asked to stop")
     assert found["right"] == ("failed", "ValueError: right does not work")
