@@ -11,10 +11,13 @@ scores.json         of the evaluator, if the run reached it
 
 import json
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline.request import Request
@@ -24,8 +27,10 @@ FORMAT = 1
 RUN, LOCK, CODE, MANIFEST, SCORES = "run.json", "requirements.txt", "code", "manifest.parquet", "scores.json"
 # The earliest time that a zip file can record: packing a run twice gives the same bytes.
 NO_TIME = (1980, 1, 1, 0, 0, 0)
-# No part of a packed run is nearly as large; a hostile file may claim more.
-MOST_BYTES = 2**32
+# No packed run is nearly as large; a hostile file may claim more.
+MOST_BYTES, MOST_ENTRIES = 2**32, 10_000
+# What a damaged file raises in zipfile, json and this module; RuntimeError is for encrypted entries and deeply nested JSON.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -104,33 +109,55 @@ class Pack:
 
         Raises:
             ConfigError: the file is not a packed run, is damaged or of a newer version, or names a path outside itself.
+            OSError: it cannot be opened.
         """
         try:
             with zipfile.ZipFile(file) as packed:
-                content = {info.filename: _read(packed, info) for info in packed.infolist() if not info.is_dir()}
+                content = dict(_contents(packed))
             data = json.loads(content[RUN])
-            if data.pop("format") > FORMAT:
+            if data["format"] > FORMAT:
                 raise ConfigError(f"{file} was written by a newer version of kerasvision", hint="update kerasvision")
-            data["request"] = Request(**data["request"])
-            data["stages"] = tuple(_stage(one) for one in data["stages"])
             code = {_inside(name): text for name, text in content.items() if name.startswith(f"{CODE}/")}
             scores = json.loads(content.get(SCORES, b"{}"))
-            return cls(**data, code=code, manifest=content.get(MANIFEST), scores=scores)
-        except (zipfile.BadZipFile, LookupError, ValueError, TypeError, EOFError, NotImplementedError) as error:
+            return _checked({**data, "code": code, "manifest": content.get(MANIFEST), "scores": scores})
+        except _DAMAGED as error:
+            if isinstance(error, OSError) and error.filename:  # the file cannot be opened
+                raise
             raise ConfigError(
                 f"{file} is not a packed run, or it is damaged: {error}", hint="`kerasvision runs pack` writes one"
             ) from error
 
 
-def _read(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    if info.file_size > MOST_BYTES:
-        raise ValueError(f"{info.filename} has {info.file_size:,} bytes")
-    return packed.read(info)
+def _contents(packed: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of the entries that a packed run has; others are not read."""
+    parts = [
+        info
+        for info in packed.infolist()
+        if info.filename in (RUN, MANIFEST, SCORES) or (info.filename.startswith(f"{CODE}/") and not info.is_dir())
+    ]
+    size = sum(info.file_size for info in parts)
+    if len(parts) > MOST_ENTRIES or size > MOST_BYTES:
+        raise ValueError(
+            f"it has {len(parts):,} entries with {size:,} bytes; at most {MOST_ENTRIES:,} and {MOST_BYTES:,} are read"
+        )
+    # The size that an entry claims is the most that is read of it.
+    yield from ((info.filename, packed.read(info)) for info in parts)
 
 
-def _stage(data: Mapping[str, Any]) -> PackedStage:
-    outputs = {key: (str(kind), str(digest)) for key, (kind, digest) in data["outputs"].items()}
-    return PackedStage(**{**data, "outputs": outputs})
+def _checked(data: object) -> Pack:
+    """The pack, if each of its fields has the right type, and its code can be written to one folder."""
+    try:
+        pack = TypeAdapter(Pack).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if pack.file not in pack.code:
+        raise ValueError(f"it has no pipeline file {CODE}/{pack.file}")
+    for path in pack.code:
+        for folder in PurePosixPath(path).parents:
+            if str(folder) in pack.code:
+                raise ValueError(f"{CODE}/{folder} is a file and a folder")
+    return pack
 
 
 def _inside(name: str) -> str:

@@ -201,6 +201,14 @@ def with_entry(name, text):
     return lambda content: content.update({name: text})
 
 
+def with_entries(count):
+    return lambda content: content.update({f"code/{number}.py": b"" for number in range(count)})
+
+
+def with_run(**parts):
+    return lambda content: content.update({"run.json": json.dumps({**json.loads(content["run.json"]), **parts}).encode()})
+
+
 @pytest.mark.parametrize(
     ("spoil", "error"),
     [
@@ -209,6 +217,16 @@ def with_entry(name, text):
         (with_entry("run.json", b"{"), "is not a packed run, or it is damaged"),
         (without("run.json"), "is not a packed run, or it is damaged"),
         (with_entry("run.json", b'{"format": 2}'), "was written by a newer version of kerasvision"),
+        (with_entry("run.json", b'"a text"'), "is not a packed run, or it is damaged"),
+        (with_entry("run.json", b"[" * 100_000), "is not a packed run, or it is damaged"),
+        (with_run(stages="a text"), r"damaged: stages: Input should be a valid tuple"),
+        (with_run(request={}), r"damaged: request\.file: Field required"),
+        (with_run(file="../small.py"), r"damaged: it has no pipeline file code/\.\./small\.py"),
+        (with_entry("code/packed_numbers.py/deeper.py", b""), "code/packed_numbers.py is a file and a folder"),
+        (
+            with_entries(10_001),
+            r"damaged: it has 10,006 entries with [\d,]+ bytes; at most 10,000 and 4,294,967,296 are read",
+        ),
     ],
 )
 def test_a_damaged_or_hostile_file_is_refused(spoil, error, project):
@@ -221,6 +239,40 @@ def test_a_damaged_or_hostile_file_is_refused(spoil, error, project):
     with pytest.raises(ConfigError, match=error):
         kerasvision("runs", "replay", "bad.zip", "--root", "fresh")
     assert not Path("fresh").exists()
+
+
+LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+
+
+@pytest.mark.parametrize(
+    ("header", "offset", "value", "error"),
+    [
+        # After 30 bytes and the name run.json: a block of a type that deflate does not have.
+        (LOCAL, 38, 0xFF, "invalid block type"),
+        (CENTRAL, 8, 1, "is encrypted"),
+        (CENTRAL, 10, 99, "compression method is not supported"),
+        # The directory claims to begin 64 KiB later, so entries begin before the file.
+        (END, 18, 1, "Invalid argument"),
+    ],
+)
+def test_a_file_with_a_damaged_byte_is_refused(header, offset, value, error, project):
+    data = bytearray(Path("run.zip").read_bytes())
+    data[data.index(header) + offset] = value
+    Path("bad.zip").write_bytes(data)
+    with pytest.raises(ConfigError, match=f"is not a packed run, or it is damaged: .*{error}"):
+        Pack.load(Path("bad.zip"))
+
+
+def test_sizes_are_added_and_other_entries_are_not_read(project, monkeypatch):
+    with zipfile.ZipFile("run.zip") as file:
+        size = sum(info.file_size for info in file.infolist() if info.filename != "requirements.txt")
+    with zipfile.ZipFile("run.zip", "a") as file:
+        file.writestr("notes.txt", b"no part of a run" * 1000)
+    monkeypatch.setattr("kerasvision.pipeline.pack.MOST_BYTES", size)
+    assert Pack.load(Path("run.zip")).pipeline == "packed"
+    monkeypatch.setattr("kerasvision.pipeline.pack.MOST_BYTES", size - 1)
+    with pytest.raises(ConfigError, match=f"it has 5 entries with {size:,} bytes"):
+        Pack.load(Path("run.zip"))
 
 
 def test_a_file_that_is_no_zip_file_is_refused(project):
