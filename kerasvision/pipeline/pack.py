@@ -3,7 +3,8 @@
 ```
 run.json            the run, what was asked of it, its stages with all that they depended on, the versions of packages
 requirements.txt    the same versions, for `pip install -r`
-code/               the pipeline file, and the modules of the user that the stages reached
+code/pipeline/      the pipeline file
+code/modules/       the modules of the user that the stages reached; only this folder is on the path of imports
 manifest.parquet    a row per image, with a hash of its bytes; the images themselves are not packed
 scores.json         of the evaluator, if the run reached it
 ```
@@ -14,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,8 +25,10 @@ from kerasvision.errors import ConfigError
 from kerasvision.pipeline.request import Request
 from kerasvision.pipeline.store import Parts
 
-FORMAT = 1
+FORMAT = 2
 RUN, LOCK, CODE, MANIFEST, SCORES = "run.json", "requirements.txt", "code", "manifest.parquet", "scores.json"
+# The folders below CODE. A pipeline file and a module of the user may have the same name.
+PIPELINE, MODULES = "pipeline", "modules"
 # The earliest time that a zip file can record: packing a run twice gives the same bytes.
 NO_TIME = (1980, 1, 1, 0, 0, 0)
 # No packed run is nearly as large; a hostile file may claim more.
@@ -108,15 +112,14 @@ class Pack:
         """The packed run of a zip file.
 
         Raises:
-            ConfigError: the file is not a packed run, is damaged or of a newer version, or names a path outside itself.
+            ConfigError: the file is not a packed run, is damaged or of another version, or names a path outside itself.
             OSError: it cannot be opened.
         """
         try:
             with zipfile.ZipFile(file) as packed:
                 content = dict(_contents(packed))
             data = json.loads(content[RUN])
-            if data["format"] > FORMAT:
-                raise ConfigError(f"{file} was written by a newer version of kerasvision", hint="update kerasvision")
+            _check_format(data["format"], file)
             code = {_inside(name): text for name, text in content.items() if name.startswith(f"{CODE}/")}
             scores = json.loads(content.get(SCORES, b"{}"))
             return _checked({**data, "code": code, "manifest": content.get(MANIFEST), "scores": scores})
@@ -126,6 +129,22 @@ class Pack:
             raise ConfigError(
                 f"{file} is not a packed run, or it is damaged: {error}", hint="`kerasvision runs pack` writes one"
             ) from error
+
+
+def installed_packages() -> dict[str, str]:
+    """All installed packages -> version. A folder that only looks like one, without a name or a version, is left out."""
+    packages: dict[str, str] = {}
+    for found in metadata.distributions():
+        name, version = found.metadata["Name"], found.metadata["Version"]
+        if name and version:  # the first of a name is the one that Python imports
+            packages.setdefault(name.lower().replace("_", "-"), version)
+    return dict(sorted(packages.items()))
+
+
+def _check_format(number: int, file: Path) -> None:
+    if number != FORMAT:
+        age, hint = ("a newer", "update kerasvision") if number > FORMAT else ("an older", "pack the run again")
+        raise ConfigError(f"{file} was written by {age} version of kerasvision", hint=hint)
 
 
 def _contents(packed: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:

@@ -1,10 +1,9 @@
 """Packs a run into a zip file, from which `replaying.py` runs it again."""
 
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 from kerasvision import introspection
@@ -17,7 +16,7 @@ from kerasvision.pipeline.comparison import scores_of
 from kerasvision.pipeline.headline import made, verdict
 from kerasvision.pipeline.lineage import maker
 from kerasvision.pipeline.local import RUNS_FOLDER
-from kerasvision.pipeline.pack import Pack, PackedStage
+from kerasvision.pipeline.pack import MODULES, PIPELINE, Pack, PackedStage, installed_packages
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord
 from kerasvision.pipeline.request import Request
 from kerasvision.pipeline.store import Store, opened
@@ -58,11 +57,11 @@ def pack_run(run_id: str, file: Path | None = None, *, root: Path | str = ".") -
         outcome=run.outcome,
         verdict=verdict(executions),
         request=request,
-        file=Path(request.file).name,
+        file=_packed_name(request),
         stages=stages,
         python=platform.python_version(),
         platform=platform.platform(),
-        packages=dict(sorted(_installed())),
+        packages=installed_packages(),
         examples=examples.digest if examples else "",
         code=_code(request, stages, run.id),
         manifest=_manifest(examples),
@@ -96,24 +95,22 @@ def _code(request: Request, stages: Iterable[PackedStage], run: str) -> dict[str
             f"the code has changed since run {run}, so it cannot be packed as it was: {shortened(changed, most=MOST_NAMED)}",
             hint="check out the version that ran, or run again and pack that run",
         )
-    packed = {Path(request.file).name: request.text.encode()}
+    packed = {_packed_name(request): request.text.encode()}
     for name, file in files.items():
         if file is not None:
             path = name.replace(".", "/") + ("/__init__.py" if file.name == "__init__.py" else ".py")
-            packed[path] = file.read_bytes()
+            packed[f"{MODULES}/{path}"] = file.read_bytes()
     return packed
+
+
+def _packed_name(request: Request) -> str:
+    """The path of the pipeline file below `code/`."""
+    return f"{PIPELINE}/{Path(request.file).name}"
 
 
 def _is_same(recorded: str, now: str) -> bool:
     """Whether two digests of a module have the same syntax tree; comments and layout do not matter here."""
     return recorded.partition(" ")[0] == now.partition(" ")[0]
-
-
-def _installed() -> Iterator[tuple[str, str]]:
-    """(name, version) of all installed packages."""
-    for found in metadata.distributions():
-        if name := found.metadata["Name"]:
-            yield name.lower().replace("_", "-"), found.version
 
 
 def _manifest(examples: ArtifactRecord | None) -> bytes | None:

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.headline import made, verdict
 from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.local import RUNS_FOLDER, RunResult, run
-from kerasvision.pipeline.pack import CODE, MANIFEST, Pack, PackedStage
+from kerasvision.pipeline.pack import CODE, MANIFEST, MODULES, Pack, PackedStage, installed_packages
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord
 from kerasvision.pipeline.standard import load_recorded
 from kerasvision.pipeline.store import Store, opened
@@ -75,7 +74,7 @@ def replay(pack: Pack, root: Path, *, listener: Listener | None = None, workers:
         raise ConfigError("a run is replayed in a fresh folder", received=str(root), hint="name a new one with --root")
     file = _unpacked(pack, root / CODE)
     pack = _renamed(pack, file)
-    with _on_path(root / CODE):
+    with _on_path(root / CODE / MODULES):
         pipeline = load_recorded(file, pack.request.experiment)
         pipeline.hooks = Hooks()  # they are for the runs of whoever packed it
         until = pack.request.only or pack.request.until
@@ -153,7 +152,7 @@ def _changes_of(stage: PackedStage, now: Fingerprint) -> list[str]:
 
 
 def _packages(pack: Pack) -> Rows:
-    here = {found.metadata["Name"].lower().replace("_", "-"): found.version for found in metadata.distributions()}
+    here = installed_packages()
     rows: Rows = {"python": {THEN: pack.python, NOW: sys.version.split()[0]}}
     for name in sorted(pack.packages.keys() | here.keys()):
         rows[name] = {key: found[name] for key, found in ((THEN, pack.packages), (NOW, here)) if name in found}

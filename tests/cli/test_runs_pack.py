@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from kerasvision.cli import app
 from kerasvision.errors import ConfigError
-from kerasvision.pipeline.pack import Pack
+from kerasvision.pipeline.pack import Pack, installed_packages
 
 # Its examples are the lines of a file, and its training multiplies by a number of a module next to it.
 PIPELINE = """
@@ -119,11 +119,12 @@ def differences(said):
 def test_a_pack_has_settings_code_versions_hashes_of_images_and_scores(project):
     with zipfile.ZipFile("run.zip") as packed:
         names = set(packed.namelist())
-        assert packed.read("code/small.py").decode() == PIPELINE
+        assert packed.read("code/pipeline/small.py").decode() == PIPELINE
         assert f"pandas=={pd.__version__}" in packed.read("requirements.txt").decode().splitlines()
         run = json.loads(packed.read("run.json"))
     assert names == {
-        "run.json", "requirements.txt", "code/small.py", "code/packed_numbers.py", "manifest.parquet", "scores.json"
+        "run.json", "requirements.txt", "code/pipeline/small.py", "code/modules/packed_numbers.py", "manifest.parquet",
+        "scores.json",
     }  # fmt: skip
     assert run["request"]["experiment"]["training"]["epochs"] == 3
     assert run["packages"]["pandas"] == pd.__version__
@@ -147,6 +148,26 @@ def test_a_replay_in_another_folder_comes_to_the_same_and_says_so(elsewhere):
     assert Path("fresh/runs/artifacts/packed/train/model/2/score.txt").read_text() == "0.024"  # 4 images, 3 epochs, factor 2
 
 
+def test_a_pipeline_file_may_have_the_name_of_a_module_that_it_imports(project):
+    Path("pipelines").mkdir()
+    Path("small.py").rename("pipelines/packed_numbers.py")
+    kerasvision("run", "pipelines/packed_numbers.py", "--workers", 1)
+    kerasvision("runs", "pack", "-o", "same-name.zip")
+    with zipfile.ZipFile("same-name.zip") as packed:
+        assert packed.read("code/pipeline/packed_numbers.py").decode() == PIPELINE
+        assert packed.read("code/modules/packed_numbers.py").decode() == "FACTOR = 2\n"
+    del sys.modules["packed_numbers"]
+    said = kerasvision("runs", "replay", "same-name.zip", "--root", "fresh", "--workers", 1)
+    assert "  2 scores are exactly equal, and none differs" in differences(said)
+
+
+def test_a_folder_that_only_looks_like_a_package_is_not_one_of_the_installed(tmp_path, monkeypatch):
+    (tmp_path / "removed_package-1.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "removed-package" not in (found := installed_packages())
+    assert found["pandas"] == pd.__version__
+
+
 def test_a_replay_on_other_images_counts_them_and_shows_the_scores(elsewhere):
     Path("images.txt").write_text("a b e")
     said = kerasvision("runs", "replay", "run.zip", "--root", "fresh", "--workers", 1)
@@ -163,7 +184,7 @@ def test_a_replay_names_packages_and_code_that_are_different(elsewhere):
     packed = Pack.load(Path("run.zip"))
     with zipfile.ZipFile("run.zip") as file:
         content = {name: file.read(name) for name in file.namelist()}
-    content["code/packed_numbers.py"] = b"FACTOR = 5\n"
+    content["code/modules/packed_numbers.py"] = b"FACTOR = 5\n"
     content["run.json"] = content["run.json"].replace(f'"pandas": "{pd.__version__}"'.encode(), b'"pandas": "1.0"')
     with zipfile.ZipFile("other.zip", "w") as file:
         for name, text in content.items():
@@ -216,13 +237,17 @@ def with_run(**parts):
         (with_entry("code/C:/escape.py", b""), "leads out of the file"),
         (with_entry("run.json", b"{"), "is not a packed run, or it is damaged"),
         (without("run.json"), "is not a packed run, or it is damaged"),
-        (with_entry("run.json", b'{"format": 2}'), "was written by a newer version of kerasvision"),
+        (with_entry("run.json", b'{"format": 3}'), "was written by a newer version of kerasvision. Update"),
+        (with_entry("run.json", b'{"format": 1}'), "was written by an older version of kerasvision. Pack the run again"),
         (with_entry("run.json", b'"a text"'), "is not a packed run, or it is damaged"),
         (with_entry("run.json", b"[" * 100_000), "is not a packed run, or it is damaged"),
         (with_run(stages="a text"), r"damaged: stages: Input should be a valid tuple"),
         (with_run(request={}), r"damaged: request\.file: Field required"),
         (with_run(file="../small.py"), r"damaged: it has no pipeline file code/\.\./small\.py"),
-        (with_entry("code/packed_numbers.py/deeper.py", b""), "code/packed_numbers.py is a file and a folder"),
+        (
+            with_entry("code/modules/packed_numbers.py/deeper.py", b""),
+            "code/modules/packed_numbers.py is a file and a folder",
+        ),
         (
             with_entries(10_001),
             r"damaged: it has 10,006 entries with [\d,]+ bytes; at most 10,000 and 4,294,967,296 are read",
