@@ -17,6 +17,7 @@ from kerasvision.pipeline.comparison import Rows, scores_of
 from kerasvision.pipeline.data_differences import data_differences
 from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.headline import made, verdict
+from kerasvision.pipeline.lineage import maker
 from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.local import RUNS_FOLDER, RunResult, run
 from kerasvision.pipeline.pack import CODE, MANIFEST, MODULES, Pack, PackedStage, installed_packages
@@ -62,15 +63,16 @@ def replay(pack: Pack, root: Path, *, listener: Listener | None = None, workers:
 
     Args:
         pack: the packed run.
-        root: a folder that does not exist or is empty. It gets `code/`, `runs/` and `saved_models/`.
+        root: a folder that does not exist or is empty, or in which this pack was replayed before: finished stages are then
+            reused. It gets `code/`, `runs/` and `saved_models/`.
         listener: receives the events.
         workers: how many stages may execute at the same time.
 
     Raises:
-        ConfigError: the root has something in it, or the settings are not valid here.
+        ConfigError: the root has something else in it, or the settings are not valid here.
         KerasvisionError: as `run`.
     """
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    if root.exists() and not _belongs_to(pack, root):
         raise ConfigError("a run is replayed in a fresh folder", received=str(root), hint="name a new one with --root")
     file = _unpacked(pack, root / CODE)
     pack = _renamed(pack, file)
@@ -81,6 +83,15 @@ def replay(pack: Pack, root: Path, *, listener: Listener | None = None, workers:
         result = run(pipeline, root=root, until=until, listener=listener, workers=workers)
     with opened(root / RUNS_FOLDER, read_only=True) as store:
         return _compared(pack, result, store, root)
+
+
+def _belongs_to(pack: Pack, root: Path) -> bool:
+    """Whether this is an empty folder, or one with the code of this pack."""
+    if not root.is_dir():
+        return False
+    folder = root / CODE
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return not any(root.iterdir()) or {path.relative_to(folder).as_posix(): path.read_bytes() for path in files} == pack.code
 
 
 @contextmanager
@@ -141,7 +152,8 @@ def _changes(pack: Pack, executions: Mapping[str, ExecutionRecord], store: Store
     found: dict[str, list[str]] = {}
     for stage in pack.stages:
         if stage.name in executions and stage.parts:
-            for change in _changes_of(stage, Fingerprint.from_data(store.fingerprint(executions[stage.name].id))):
+            done = maker(executions[stage.name], store)
+            for change in _changes_of(stage, Fingerprint.from_data(store.fingerprint(done.id))):
                 found.setdefault(change, []).append(stage.name)
     yield from (f"{change} ({', '.join(nodes)})" for change, nodes in found.items())
 

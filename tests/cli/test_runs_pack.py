@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kerasvision.cli import app
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, StageError
 from kerasvision.pipeline.pack import Pack, installed_packages
 
 # Its examples are the lines of a file, and its training multiplies by a number of a module next to it.
@@ -146,6 +146,23 @@ def test_a_replay_in_another_folder_comes_to_the_same_and_says_so(elsewhere):
         "  outputs with the same content: read.examples, train.model, judge.blessing, judge.evaluation",
     ]
     assert Path("fresh/runs/artifacts/packed/train/model/2/score.txt").read_text() == "0.024"  # 4 images, 3 epochs, factor 2
+
+
+def test_the_same_replay_goes_on_in_its_folder_after_a_failure_and_compares_what_it_reuses(elsewhere):
+    replay = ("runs", "replay", "run.zip", "--root", "fresh", "--workers", 1)
+    with pytest.raises(StageError, match="read failed"):
+        kerasvision(*replay)
+    Path("images.txt").write_text("a b c d")
+    first, second = differences(kerasvision(*replay)), differences(kerasvision(*replay))
+    assert first == second
+    assert first[0] == "  settings, code and files are the same"
+
+
+def test_a_folder_of_another_pack_is_refused(elsewhere):
+    Path("fresh/code/pipeline").mkdir(parents=True)
+    Path("fresh/code/pipeline/small.py").write_text("EXPERIMENT = None")
+    with pytest.raises(ConfigError, match="a run is replayed in a fresh folder; received 'fresh'"):
+        kerasvision("runs", "replay", "run.zip", "--root", "fresh")
 
 
 def test_a_pipeline_file_may_have_the_name_of_a_module_that_it_imports(project):
