@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -46,7 +47,10 @@ def after_failure(hooks: Hooks, run: RunRecord, error: Exception, root: Path, te
     """
     if hooks.after_failure:
         text = f"{type(error).__name__}: {error}".replace("\0", "")[:MOST_SIGNS]
-        _call(hooks.after_failure, "failed", {**_facts(run, root), "ERROR": text}, hooks.timeout_seconds, tell)
+        # An error may quote any text, and not every text can be in the environment.
+        coding = sys.getfilesystemencoding()
+        sendable = text.encode(coding, "backslashreplace").decode(coding)
+        _call(hooks.after_failure, "failed", {**_facts(run, root), "ERROR": sendable}, hooks.timeout_seconds, tell)
 
 
 def _facts(run: RunRecord, root: Path) -> dict[str, str]:

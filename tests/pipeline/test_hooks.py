@@ -33,6 +33,10 @@ def fail(pushed_model: Out[PushedModel]) -> None:
     raise DataError("no image")
 
 
+def fail_on_odd_text(pushed_model: Out[PushedModel]) -> None:
+    raise DataError("no image 'caf\u00e9 \ud800'")
+
+
 def stop(pushed_model: Out[PushedModel]) -> None:
     raise KeyboardInterrupt
 
@@ -89,6 +93,12 @@ def test_a_failure_is_told_with_the_error(hooked, tmp_path):
         run(hooked(fail), root=tmp_path)
     ((told, _),) = calls(tmp_path)
     assert (told["KERASVISION_EVENT"], told["KERASVISION_ERROR"]) == ("failed", "DataError: no image.")
+
+
+def test_an_error_with_half_a_character_is_told_with_its_code(hooked, tmp_path):
+    with pytest.raises(DataError, match="no image"):
+        run(hooked(fail_on_odd_text), root=tmp_path)
+    assert calls(tmp_path)[0][0]["KERASVISION_ERROR"] == "DataError: no image 'caf\u00e9 \\ud800'."
 
 
 @pytest.mark.parametrize(
