@@ -67,9 +67,13 @@ def _naming(process: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _short(text: str) -> str:
-    """The beginning of a long number, and its number of digits.
+    """The beginning of a long value, and its length.
 
-    >>> _short("-inf"), _short("9" * 400)
-    ('-inf', '99999999999999999999... (400 digits)')
+    >>> _short("-inf"), _short("-" + "9" * 400), _short("a name instead of a number")
+    ('-inf', '-9999999999999999999... (400 digits)', 'a name instead of a ... (26 characters)')
     """
-    return text if len(text) <= 20 else f"{text[:20]}... ({len(text)} digits)"
+    if len(text) <= 20:
+        return text
+    digits = text.removeprefix("-")
+    length = f"{len(digits)} digits" if digits.isdecimal() else f"{len(text)} characters"
+    return f"{text[:20]}... ({length})"
