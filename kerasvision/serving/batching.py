@@ -17,7 +17,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -147,7 +147,7 @@ class Batcher:
             key = next(iter(self._queues))
             self._await_company(key)
             queue = self._queues.pop(key)
-            pieces = self._take(queue, room=self._sizes.largest(hash(key)))
+            pieces = self._take(queue, room=self._sizes.largest(hash(key), waiting=self._waiting(queue)))
             if queue:
                 self._queues[key] = queue  # behind the others
             rows = sum(piece.rows for piece in pieces)
@@ -165,24 +165,35 @@ class Batcher:
                 return
             self._change.wait(left)
 
+    def _waiting(self, queue: deque[_Request]) -> int:
+        """How many of the waiting rows fit into one batch of any size."""
+        if not queue[0].asked.signature.joins:
+            return 1
+        return sum(piece.rows for piece in self._fitting(queue, room=self._limits.max_batch_size))
+
     def _take(self, queue: deque[_Request], *, room: int) -> list[_Piece]:
-        """At least one row, and as many as `room` and the limits allow, with the rows of a request in one piece."""
+        """Takes at least one row from the queue, and as many as `room` and the limits allow."""
         if not queue[0].asked.signature.joins:
             return [_Piece(queue.popleft(), 0, None)]
+        pieces = self._fitting(queue, room=room)
+        for piece in pieces:
+            request = queue.popleft()
+            request.taken += piece.rows
+            if request.taken < request.rows:
+                queue.append(request)
+        return pieces
+
+    def _fitting(self, queue: Iterable[_Request], *, room: int) -> list[_Piece]:
+        """What `_take` takes, with the rows of a request in one piece."""
         pixels = self._limits.max_pixels
         pieces: list[_Piece] = []
-        for _ in range(len(queue)):
-            request = queue[0]
+        for request in queue:
             start = stop = request.taken
             while stop < request.rows and room and (request.asked.pixels[stop] <= pixels or not (pieces or stop > start)):
                 room, pixels, stop = room - 1, pixels - request.asked.pixels[stop], stop + 1
             if stop == start:
                 break
             pieces.append(_Piece(request, start, stop))
-            request.taken = stop
-            queue.popleft()
-            if stop < request.rows:
-                queue.append(request)
         return pieces
 
     def _outcomes(self, pieces: Sequence[_Piece]) -> Sequence[Columns | Exception]:

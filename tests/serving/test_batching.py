@@ -105,6 +105,19 @@ def test_batches_get_the_size_at_which_the_model_is_fastest():
     assert calls == [4] * TRIES + [2] * TRIES + [1] * TRIES + [2] * 16
 
 
+def test_pixels_count_for_the_sizes_that_are_filled():
+    """Of 8 rows, 100 pixels allow 2: these are measured, and one row at a time is as fast for a model without a cost."""
+
+    async def body(batcher, gate, made):
+        for _ in range(6):
+            await batcher.answer(asked(made, *range(8), pixels=50))
+
+    _, gate = run(body, max_batch_size=8, max_pixels=100)
+    sizes = [len(call) for call in gate.calls]
+    assert sizes[:TRIES] == [2] * TRIES
+    assert 1 in sizes
+
+
 def test_a_batch_decodes_no_more_pixels_than_one_image_may_have():
     async def body(batcher, gate, made):
         requests = [asked(made, 1, 2, pixels=60), asked(made, 3, pixels=40), asked(made, 4, pixels=100)]
