@@ -132,7 +132,8 @@ class Batcher:
             self._measures.batch_rows.observe(rows)
             began = time.perf_counter()
             outcomes = self._outcomes(pieces)
-            if not any(isinstance(outcome, Exception) for outcome in outcomes):
+            are_joined = pieces[0].stop is not None  # Each of the others is a queue of its own, which never comes back.
+            if are_joined and not any(isinstance(outcome, Exception) for outcome in outcomes):
                 self._sizes.measured(queue, rows, seconds=time.perf_counter() - began)
             self._hand_out(pieces, outcomes)
         return bool(pieces)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.serving.batch_sizes import TRIES
+from kerasvision.serving.batch_sizes import MOST_QUEUES, TRIES
 from kerasvision.serving.batching import Batcher
 from kerasvision.serving.limits import Limits, Refused
 from kerasvision.serving.loaded import ServedSignature, ServedVersion
@@ -103,6 +103,24 @@ def test_batches_get_the_size_at_which_the_model_is_fastest():
 
     run(body, max_batch_size=4)
     assert calls == [4] * TRIES + [2] * TRIES + [1] * TRIES + [2] * 16
+
+
+def test_requests_that_cannot_be_joined_leave_what_was_measured():
+    """More of them than there are remembered queues, each with a key of its own."""
+
+    async def body(batcher, gate, made):
+        alone = ServedSignature("alone", {"x": FLOATS}, ("y",), False, gate)
+        await batcher.answer(asked(made, 1))
+        await batcher.answer(asked(made, 1))  # The first has been measured when this one is answered.
+        known = set(batcher._sizes._queues)
+        await asyncio.gather(
+            *(batcher.answer(Asked(alone, {"x": np.float32([1])}, (), True)) for _ in range(MOST_QUEUES + 1))
+        )
+        return known, set(batcher._sizes._queues)
+
+    (before, after), _ = run(body)
+    assert len(before) == 1
+    assert after == before
 
 
 def test_pixels_count_for_the_sizes_that_are_filled():
