@@ -194,6 +194,7 @@ class Captioning(MeasuredTask):
             "evaluation.ensemble, as captions cannot be averaged": evaluation.ensemble,
             "export.test_time, as captions cannot be averaged": export.test_time,
             "export.temperature, as a caption's score is not the probability that it is right": export.temperature,
+            "export.precision, which requires a network with one input": export.precision,
             f"{' and '.join(formats)} in export.formats, which cannot output text": formats,
         }
         for what, wanted in refused.items():

@@ -190,6 +190,7 @@ def _unsupported(experiment: Surroundings) -> dict[str, Any]:
         "model.weights, as both losses train from random weights": experiment.model.weights,
         "export.temperature, as a sample has no scores": export.temperature,
         "export.test_time, as a sample has no views": export.test_time,
+        "export.precision, which requires a network with one input": export.precision,
         "export.formats, as only a SavedModel has the signature that makes images": export.formats,
         "evaluation.test_time, as a sample has no views": evaluation.test_time,
         "evaluation.ensemble, as the samples of several models have no average": evaluation.ensemble,

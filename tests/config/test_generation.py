@@ -35,6 +35,7 @@ def grey(**fields):
         ({"augment": (c.MixUp(),)}, "does not support mixup in augment"),
         ({"export": c.Export(formats=("onnx",))}, "does not support export.formats"),
         ({"export": c.Export(temperature=True)}, "does not support export.temperature"),
+        ({"export": c.Export(precision="auto")}, "not support export.precision, which requires a network with one input"),
         ({"evaluation": c.Evaluation(test_time=("flip",))}, "does not support evaluation.test_time"),
         ({"gate": c.Gate(c.AtLeast("accuracy", 0.9))}, "generation has no metric 'accuracy'"),
         ({"gate": c.Gate(c.AtLeast("agreement", 0.9))}, "generation has no metric 'agreement'"),

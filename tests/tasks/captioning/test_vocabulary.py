@@ -261,6 +261,10 @@ def experiment(**fields):
         ),
         ({"export": c.Export(test_time=("flip",))}, "captioning does not support export.test_time"),
         ({"export": c.Export(temperature=True)}, "captioning does not support export.temperature"),
+        (
+            {"export": c.Export(precision="bfloat16")},
+            "captioning does not support export.precision, which requires a network with one input",
+        ),
         ({"evaluation": c.Evaluation(test_time=("flip",))}, "captioning does not support evaluation.test_time"),
         ({"model": c.Model(name="resnet18")}, "which resnet18 does not. Set model.name='show_and_tell'"),
         ({"model": c.Model(name="show_and_tell", options={"max_length": 5})}, "must equal task.max_length, 20; received 5"),
