@@ -74,6 +74,7 @@ def test_show_reads_new_images_alone(kerasvision, tmp_path):
     assert "span 2: 2 added; 16 unchanged" in kerasvision("data", "show", "photos.py", cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_show_with_embed_writes_a_page_and_names_what_is_left_out(kerasvision, photos, tmp_path):
     asked = ("--clusters", 2, "--features", "hog", "--neighbours", "dog/copy.png", "--projector", "projector", "--most", 40)
     done = kerasvision("data", "show", photos, "--embed", *asked, cwd=tmp_path)

@@ -36,6 +36,8 @@ COMPUTES = {
     "docs/how-to/training.md": {"trainer"},
     "docs/how-to/tune.md": {"tuner"},
 }
+# Their commands take the longest; tests of each command are in tests/cli and tests/models.
+LONG = ("docs/how-to/data.md", "docs/how-to/explain.md", "docs/how-to/networks.md")
 # Commands that compute nothing.
 LIGHT = r"sed |kerasvision (?:advise|compile|new|plan|settings) "
 FIRST_RUN = " stage                   seconds  where to look\n"
@@ -168,7 +170,14 @@ def test_the_pipelines_that_the_slow_tests_shorten_are_valid(tmp_path):
         assert load_experiment(tmp_path / "pipelines" / f"{name}.py").training.epochs <= 3
 
 
-@pytest.mark.parametrize("page", [page for page, blocks in BLOCKS.items() if blocks and page not in COMPUTES])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page in LONG else [])
+        for page, blocks in BLOCKS.items()
+        if blocks and page not in COMPUTES
+    ],
+)
 def test_a_page_can_be_typed_in_order(page, shell):
     for block in BLOCKS[page]:
         type_block(shell, block)

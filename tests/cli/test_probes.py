@@ -109,6 +109,7 @@ def test_tune_learning_rate_writes_table_and_picture_and_says_how_to_try_it(root
     assert (folder / "learning_rate.png").exists()
 
 
+@pytest.mark.slow
 def test_doctor_overfit_exits_0_where_the_batch_is_learned_and_1_where_not(root):
     command = ("doctor", "--overfit", DIGITS, "--root", root, *SMALL)
     learned = invoke(*command)

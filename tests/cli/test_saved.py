@@ -91,6 +91,7 @@ def test_a_refusal_that_a_later_stage_passes_on_is_told_once():
     assert str(refused.value).startswith(once)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_blessed_is_not_pushed_and_the_way_out_is_told(command, tmp_path):
     for arguments in (["run", "toy.py"], ["push", "toy.py"]):
         code, text = command(*arguments)

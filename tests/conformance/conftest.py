@@ -16,7 +16,7 @@ collect_ignore = ["reload.py", "other_backend.py", "two_replicas.py"]
 
 
 # These compute with each row on two replicas, on another backend or without kerasvision.
-COSTLY = {"replica_runs", "jax_answers", "reloaded_networks"}
+COSTLY = {"replica_runs", "jax_answers", "jax_shapes", "reloaded_networks"}
 
 
 def pytest_generate_tests(metafunc):

@@ -125,26 +125,21 @@ def reloaded_networks(saved_networks, warm):
 
 
 @pytest.fixture(scope="module")
-def on_jax(saved_networks, together):
-    """`on_jax(network, how)`: the same folder after a run on JAX. It builds all rows of `together`; those saved answer."""
+def on_jax(saved_networks, computed_together):
+    """`on_jax(network, how)`: the same folder after a run on JAX that builds its networks, which then answer."""
 
     @functools.cache
     def of(folder, how, names):
         run_on_jax(folder, how, names)
         return folder
 
-    return lambda network, how: of(saved_networks(network), how, together(network))
+    return lambda network, how: of(saved_networks(network), how, computed_together(network))
 
 
 @pytest.fixture(scope="module")
-def jax_shapes(on_jax, networks):
-    """The path and shape of each weight of a row on JAX, from the run that every run of the tests makes."""
-
-    def of(network):
-        answering = network if network.slow else next(row for row in networks if row.everywhere)
-        return json.loads((on_jax(answering, "eager") / f"{network}.shapes.json").read_text())
-
-    return of
+def jax_shapes(on_jax):
+    """The path and shape of each weight of a row on JAX."""
+    return lambda network: json.loads((on_jax(network, "eager") / f"{network}.shapes.json").read_text())
 
 
 @pytest.fixture(scope="module")

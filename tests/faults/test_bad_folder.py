@@ -42,7 +42,7 @@ def experiment(folder, **fields):
         "ingest": c.Ingest(max_bad_fraction=0.2),
         "transform": c.Transform(image_size=(16, 16)),
         "task": c.Classification(),
-        "model": c.Model(name="lenet5", options={"activation": "relu"}),
+        "model": c.Model(name="linear"),
         "training": c.Training(epochs=1, batch_size=8),
         "gate": c.Gate(c.AtLeast("accuracy", 0.0)),
         "serving": c.Serving(latency_queries=5),

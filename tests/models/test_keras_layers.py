@@ -145,7 +145,9 @@ def shorten(monkeypatch, network):
     return short
 
 
-@pytest.mark.parametrize("network", BLOCKS)
+@pytest.mark.parametrize(
+    "network", [pytest.param(name, marks=[pytest.mark.slow] if name != "resnet50_v2" else []) for name in BLOCKS]
+)
 def test_short_network_answers_as_keras_applications_with_the_same_weights(network, tmp_path, monkeypatch):
     shorten(monkeypatch, network)
     assert_answers_as_theirs(network, 64, tmp_path / "weights.h5")

@@ -11,11 +11,13 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.pipeline.local import run
 from kerasvision.pipeline.standard import standard_pipeline
 
+pytestmark = pytest.mark.slow
+
 # The captions are longer, and are truncated.
 LONGEST = 3
 
 
-# Attention on a ResNet in bfloat16 is slow: tests/export/test_sentences.py exports it, and tests/training fits it.
+# By default, tests/cli/test_pages.py types the page about captioners, and tests/export/test_sentences.py exports one.
 NETWORKS = {
     "show_and_tell": {"backbone": "lenet5", "embedding": 8, "units": 8, "dropout": 0.0},
     "show_attend_tell": {"backbone": "resnet9", "width": 0.05, "embedding": 8, "units": 8, "attention": 8, "dropout": 0.0},
@@ -41,7 +43,7 @@ def experiment(network):
     )
 
 
-@pytest.fixture(scope="module", params=["show_and_tell", pytest.param("show_attend_tell", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=NETWORKS)
 def pipeline(request):
     return standard_pipeline(experiment(request.param))
 

@@ -57,7 +57,8 @@ def by_layer(network):
     return {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
 
 
-@pytest.mark.parametrize("name", ["show_and_tell", pytest.param("show_attend_tell", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["show_and_tell", "show_attend_tell"])
 def test_maps_taken_once_end_at_the_weights_of_maps_taken_in_each_step(run, name):
     each_step, once = (run(name, freeze="backbone", features=features) for features in ("each_step", "once"))
     assert [tuple(part.shape) for part in once.inputs] == [(None, 16, 16, 1), (None, None, 4)]

@@ -57,6 +57,7 @@ def test_the_slowest_step_is_named(example_set, monkeypatch):
     assert all(step.milliseconds >= 0 and step.images_per_second > 0 for step in steps)
 
 
+@pytest.mark.slow
 def test_a_random_crop_is_part_of_decoding(example_set, monkeypatch):
     monkeypatch.setattr(bench, "_SAMPLE", 12)
     monkeypatch.setattr(bench, "_ROUNDS", 1)

@@ -64,6 +64,7 @@ def test_a_folder_without_a_model_and_an_unknown_network_are_rejected(tmp_path):
         model_features("resnet19")
 
 
+@pytest.mark.slow
 def test_a_network_with_imagenet_weights_gives_the_mean_of_its_last_map():
     features = model_features("efficientnet_lite0")
     images = np.random.default_rng(0).uniform(0, 255, (1, 224, 224, 3)).astype(np.float32)

@@ -57,7 +57,9 @@ def test_an_engine_that_answers_otherwise_is_complained_about(exported):
     assert complaint == "serve --engine openvino: numbers differ by up to 0.5 (allowed: 0.0001)"
 
 
-@pytest.mark.parametrize(("engine", "bound"), [("openvino", 1e-5), ("openvino_bfloat16", 0.02)])
+@pytest.mark.parametrize(
+    ("engine", "bound"), [("openvino", 1e-5), pytest.param("openvino_bfloat16", 0.02, marks=pytest.mark.slow)]
+)
 def test_encoded_images_get_the_answers_of_tensorflow(engine, bound, exported, images):
     saved_model = exported[0] / "Format-Serving"
     wanted = ServedModel(saved_model)("serving_default", image_bytes=images)

@@ -94,6 +94,7 @@ def test_without_mirror_images_the_centre_is_the_usual_answer(transform):
         np.testing.assert_allclose(centre(larger(data)[None])[0], transform.pixels(data), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_an_evaluation_averages_the_same_crops(transform, network, stripes, tmp_path, monkeypatch):
     examples = ExampleSet(stripes.examples)
     files = {example["id"].numpy().decode(): example["image"].numpy() for example in examples.dataset("test")}
