@@ -219,7 +219,17 @@ def prepare_transfer(shell, request):
     stand_ins.shorten(shell.folder / "pipelines" / "flowers.py", {"(96, 96)": "(32, 32)", "pad=12": "pad=4"})
 
 
-PREPARED = {"docs/benchmarks.md": prepare_benchmarks, "docs/how-to/transfer.md": prepare_transfer}
+def prepare_devices(shell, request):
+    """The programs that train without a pipeline."""
+    (shell.folder / "examples").symlink_to(pages.ROOT / "examples")
+    shells.add_program(shell.folder, "python", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+
+
+PREPARED = {
+    "docs/benchmarks.md": prepare_benchmarks,
+    "docs/how-to/devices.md": prepare_devices,
+    "docs/how-to/transfer.md": prepare_transfer,
+}
 
 
 @pytest.mark.slow
