@@ -219,14 +219,18 @@ class Task(Judged):
         """
         return {}
 
-    def ties(self, answers: Mapping[str, np.ndarray], closeness: float) -> Mapping[str, np.ndarray]:
-        """In which rows rounding may decide otherwise: output -> bool (N,). None by default.
+    def also_right(
+        self, received: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], closeness: float
+    ) -> Mapping[str, np.ndarray]:
+        """In which rows what was decided is also right: output -> bool (N,). Empty by default.
 
-        A proof that two models give the same answers does not compare an output in these rows: the label of an image, for
-        example, whose two best scores may change places when each changes by `closeness`.
+        A proof that two models give the same answers accepts a difference of these outputs in these rows: of two labels, for
+        example, whose scores nearly agree, either may be the answer. It checks nothing else there, so the method compares
+        each received decision with the expected scores.
 
         Args:
-            answers: output -> array (N, ...), of the predictor after `placed_back` or `in_frame`.
+            received, expected: output -> array (N, ...), of two models, after `placed_back` or `in_frame`; texts are str.
+                What `expected` has, `received` has in the same shape. Other formats answer with numbers alone.
             closeness: how far a number may differ between the two models.
         """
         return {}

@@ -134,7 +134,7 @@ def expected_answers(
         maps=task.maps(),
         units=task.units(network),
         pictures=task.pictures(),
-        ties=task.ties,
+        also_right=task.also_right,
     )
 
 

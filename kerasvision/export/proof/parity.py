@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,15 +19,21 @@ from kerasvision.export.proof.fresh_process import Request, take
 from kerasvision.export.proof.pictures import without_rounded_steps
 from kerasvision.export.proof.probe import BATCH_SIZES, unsent
 from kerasvision.export.writing.class_maps import Maps, is_binary, without_other_pixels
-from kerasvision.export.writing.differences import Arrays, Sets, aligned, allowed_images, differing_rows, gaps
+from kerasvision.export.writing.differences import (
+    AlsoRight,
+    Arrays,
+    Sets,
+    aligned,
+    allowed_images,
+    differing_rows,
+    excused_rows,
+    gaps,
+    without_excused,
+)
 from kerasvision.served.signatures import BYTES_INPUT, BYTES_SIGNATURE, BYTES_SUFFIX, VALID
 
 # Names of outputs that are PNG files of colours, in which rounding may change a value by one.
 PICTURE_SUFFIX = "_png_bytes"
-
-
-# (answers, how far two models' numbers may differ) -> output -> bool (N,), as `Task.ties`.
-Ties = Callable[[Arrays, float], Mapping[str, np.ndarray]]
 
 
 class ProbeFindings(TypedDict):
@@ -62,7 +68,7 @@ class Kinds(TypedDict):
     maps: Maps
     units: Arrays
     pictures: frozenset[str]
-    ties: Ties
+    also_right: AlsoRight
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class Expected:
         maps: which of the first two are maps of classes, as in `Task.maps`.
         units: what differences of their numbers are divided by, as in `Task.units`.
         pictures: which outputs of all signatures are pictures, as in `Task.pictures`.
-        ties: in which rows rounding may decide otherwise, as `Task.ties`.
+        also_right: in which rows another decision is also right, as `Task.also_right`.
     """
 
     of_bytes: Arrays
@@ -90,7 +96,7 @@ class Expected:
     maps: Maps = field(default_factory=dict)
     units: Arrays = field(default_factory=dict)
     pictures: frozenset[str] = frozenset()
-    ties: Ties = lambda answers, closeness: {}
+    also_right: AlsoRight = lambda received, expected, closeness: {}
 
     @property
     def kinds(self) -> Kinds:
@@ -100,7 +106,7 @@ class Expected:
             "maps": self.maps,
             "units": self.units,
             "pictures": self.pictures,
-            "ties": self.ties,
+            "also_right": self.also_right,
         }
 
 
@@ -202,7 +208,7 @@ def compare_outputs(
     maps: Maps = MappingProxyType({}),
     units: Arrays = MappingProxyType({}),
     pictures: frozenset[str] = frozenset(),
-    ties: Ties = lambda answers, closeness: {},
+    also_right: AlsoRight = lambda received, expected, closeness: {},
 ) -> Comparison:
     """Compares outputs position by position, and the rows of sets after they were matched.
 
@@ -213,7 +219,7 @@ def compare_outputs(
         maps: which outputs are maps of classes, as in `Task.maps`.
         units: what differences of numbers are divided by, as in `Task.units`.
         pictures: which outputs are pictures, as in `Task.pictures`.
-        ties: in which rows of an output rounding may decide otherwise, as `Task.ties`; these are not compared.
+        also_right: in which rows another decision is also right, as `Task.also_right`; these may differ.
 
     >>> compare_outputs({"scores": np.array([.5])}, {"scores": np.array([.75])}, 1e-5)
     Comparison(complaints=['scores differ by up to 0.25 (allowed: 1e-05)'], largest=0.25)
@@ -231,7 +237,7 @@ def compare_outputs(
     most, unmatched = allowed_images(count, sets=sets), int(made.unmatched.sum())
     if unmatched > most:
         complaints.append(f"{', '.join(sets)}: rows are missing or added in {unmatched} of {count} images")
-    tied = ties(expected, allowed)
+    excused = excused_rows(also_right, received, expected, closeness=allowed)
     for name, wanted in made.wanted.items():
         got = made.received.get(name)
         if got is None or got.shape != wanted.shape:
@@ -241,13 +247,13 @@ def compare_outputs(
             if steps > 1:
                 complaints.append(f"{name}: a value of a picture differs by {steps:g} of 255 (allowed: 1, for rounding)")
         elif wanted.dtype.kind == "f":
-            apart = gaps(got, wanted, unit=units.get(name))[~tied.get(name, np.zeros(count, bool))]
+            apart = without_excused(gaps(got, wanted, unit=units.get(name)), excused.get(name), allowed=allowed)
             difference = float(np.max(apart, initial=0.0))
             largest = max(largest, difference)
             if difference > allowed:
                 complaints.append(f"{name} differ by up to {difference:.3g} (allowed: {allowed:g})")
         # What has other rows has another number of them: that was counted above.
-        elif (differ := (_differing(name, got, wanted) & ~(made.unmatched | tied.get(name, False))).sum()) > most:
+        elif (differ := (_differing(name, got, wanted) & ~(made.unmatched | excused.get(name, False))).sum()) > most:
             complaints.append(f"{name} differ in {differ} of {count} rows")
     return Comparison(complaints, largest)
 

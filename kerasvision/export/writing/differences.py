@@ -5,14 +5,18 @@ may swap two rows, or turn one decision about which rows are left. So the rows o
 is compared position by position.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from kerasvision.served.signatures import BYTES_SUFFIX
+
 Arrays = Mapping[str, np.ndarray]
 # An output of corners, (N, K, 4) -> the outputs that belong to its rows, (N, K, ...), as in `Task.sets`.
 Sets = Mapping[str, Sequence[str]]
+# (received, expected, how far a number may differ) -> output -> bool (N,), as `Task.also_right`.
+AlsoRight = Callable[[Arrays, Arrays, float], Mapping[str, np.ndarray]]
 
 # Rows of the same class are the same row if they share this much of the area that they cover together.
 LEAST_OVERLAP = 0.99
@@ -101,6 +105,25 @@ def gaps(received: np.ndarray, wanted: np.ndarray, *, unit: np.ndarray | None = 
     return found
 
 
+def excused_rows(also_right: AlsoRight, received: Arrays, wanted: Arrays, *, closeness: float) -> Mapping[str, np.ndarray]:
+    """Output -> bool (N,), in which rows another decision is also right; empty if an output has no partner of its shape."""
+    if any(name not in received or received[name].shape != array.shape for name, array in wanted.items()):
+        return {}
+    return also_right(_with_texts(received), _with_texts(wanted), closeness)
+
+
+def without_excused(apart: np.ndarray, rows: np.ndarray | None, *, allowed: float) -> np.ndarray:
+    """The differences (N, ...) of an output, with 0 in excused rows that have one above the allowed difference.
+
+    >>> without_excused(np.array([[0.5, 0.01], [0.0, 0.01], [0.5, 0.0]]), np.array([1, 1, 0], bool), allowed=0.1).tolist()
+    [[0.0, 0.0], [0.0, 0.01], [0.5, 0.0]]
+    """
+    found = apart.copy()
+    if rows is not None:
+        found[rows & (apart.reshape(len(apart), -1).max(axis=1, initial=0.0) > allowed)] = 0.0
+    return found
+
+
 def differing_rows(received: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """bool (N,): whether anything in a row of whole numbers, bool or texts is not equal. Texts may be bytes or string."""
     different: np.ndarray = np.not_equal(text(received), text(wanted)).reshape(len(wanted), -1).any(axis=1)
@@ -111,6 +134,11 @@ def text(array: np.ndarray) -> np.ndarray:
     """Bytes objects as string, of the same shape; everything else is unchanged."""
     # `astype(str)` would decode the bytes as ASCII.
     return np.char.decode(array.astype("S"), "utf-8") if array.dtype == object else array
+
+
+def _with_texts(answers: Arrays) -> Arrays:
+    """Texts as string; bytes that are a file stay bytes."""
+    return {name: array if name.endswith(BYTES_SUFFIX) else text(array) for name, array in answers.items()}
 
 
 def _partners(

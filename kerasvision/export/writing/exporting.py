@@ -103,6 +103,7 @@ def export(files: TrainedFiles, *, settings: ExporterSettings, folder: Path, fit
             sets=task.sets(),
             maps=task.maps(),
             units=task.units(network),
+            also_right=task.also_right,
             transform=seen,
             examples=examples,
             saved_model=saved_model,

@@ -40,6 +40,7 @@ from kerasvision.tasks.classification.hierarchical import (
     with_tree,
 )
 from kerasvision.tasks.classification.losses import answer_logits, example_losses, focal_gamma
+from kerasvision.tasks.classification.nearly_best import nearly_best
 from kerasvision.tasks.classification.remarks import one_answer_remarks
 from kerasvision.tasks.classification.scores import classification_scores, scores_of_rows
 from kerasvision.tasks.classification.simple import simple_classifiers
@@ -184,14 +185,13 @@ class ClassificationTask(Task):
 
         return predict
 
-    def ties(self, answers: Mapping[str, np.ndarray], closeness: float) -> Mapping[str, np.ndarray]:
-        """bool (N,): where the two best scores may change places (`classes`), or any two of the k best (`top_classes`).
-
-        `answers` has `scores`, float32 (N, K).
-        """
-        ordered = -np.sort(-answers["scores"], axis=1)[:, : self.settings.top_k + 1]
-        close = ordered[:, :-1] - ordered[:, 1:] <= 2 * closeness
-        return {"classes": close[:, 0], "top_classes": close.any(axis=1)}
+    def also_right(
+        self, received: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], closeness: float
+    ) -> Mapping[str, np.ndarray]:
+        """Where the labels of `classes` and `top_classes` are nearly the best ones; see `nearly_best`."""
+        labels = {name: received[name] for name in ("classes", "top_classes") if name in received}
+        scores = expected["scores"]
+        return {name: nearly_best(each, scores, self.classes, closeness=closeness) for name, each in labels.items()}
 
     def output_descriptions(self) -> dict[str, str]:
         """A line about each output of the predictor."""

@@ -33,10 +33,11 @@ from kerasvision.tasks.base import (
     Task,
     Temperature,
 )
-from kerasvision.tasks.multi_label.answers import CHOSEN, DESCRIPTIONS, SCORES, measured_answers, with_tags
+from kerasvision.tasks.multi_label.answers import CHOSEN, DESCRIPTIONS, SCORES, TAG_SCORES, TAGS, measured_answers, with_tags
 from kerasvision.tasks.multi_label.counting import balanced_weights, named_weights, no_tags, tag_counts
 from kerasvision.tasks.multi_label.judging import judged_tags
 from kerasvision.tasks.multi_label.losses import example_losses
+from kerasvision.tasks.multi_label.nearly_chosen import tags_may_be
 from kerasvision.tasks.multi_label.pictures import caption_line, figures
 from kerasvision.tasks.multi_label.presentation import answers_of
 from kerasvision.tasks.multi_label.simple import simple_taggers
@@ -143,6 +144,15 @@ class MultiLabelTask(Task):
     def placed_back(self, answers: Predictions, places: Places) -> Predictions:
         """The same as `in_frame`: tags are about the whole image, wherever it lies."""
         return self.in_frame(answers)
+
+    def also_right(
+        self, received: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], closeness: float
+    ) -> Mapping[str, np.ndarray]:
+        """Where the answered tags are those whose score reaches the threshold, but for rounding; see `tags_may_be`."""
+        may_be = tags_may_be(
+            received, expected[SCORES], names=self.classes, thresholds=self._thresholds, closeness=closeness
+        )
+        return {TAGS: may_be, TAG_SCORES: may_be}
 
     def output_descriptions(self) -> dict[str, str]:
         """A line about each output."""

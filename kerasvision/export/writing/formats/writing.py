@@ -19,7 +19,16 @@ from kerasvision.data.splits import TEST, TRAIN
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ExportError
 from kerasvision.export.writing.class_maps import Maps, without_other_pixels
-from kerasvision.export.writing.differences import Sets, aligned, allowed_images, differing_rows, gaps
+from kerasvision.export.writing.differences import (
+    AlsoRight,
+    Sets,
+    aligned,
+    allowed_images,
+    differing_rows,
+    excused_rows,
+    gaps,
+    without_excused,
+)
 from kerasvision.export.writing.formats.converter import Exported, make_converter
 from kerasvision.export.writing.shared_network import SharedNetwork
 from kerasvision.lookup import ENGINES
@@ -68,11 +77,12 @@ class FormatProof(Differences):
 
 
 class Kinds(NamedTuple):
-    """Which outputs are sets or maps, and what numbers are divided by, as in `Task.sets`, `Task.maps` and `Task.units`."""
+    """How outputs are compared: as in `Task.sets`, `Task.maps`, `Task.units` and `Task.also_right`."""
 
     sets: Sets
     maps: Maps
-    units: Numbers = MappingProxyType({})
+    units: Numbers
+    also_right: AlsoRight
 
 
 def write_formats(
@@ -86,6 +96,7 @@ def write_formats(
     folder: Path,
     maps: Maps = MappingProxyType({}),
     units: Numbers = MappingProxyType({}),
+    also_right: AlsoRight = lambda received, expected, closeness: {},
     network: SharedNetwork | None = None,
 ) -> dict[str, FormatProof]:
     """Writes each format, runs it on images of the test split, and compares it with the trained network.
@@ -103,6 +114,7 @@ def write_formats(
         folder: of the SavedModel artifact.
         maps: which outputs are maps of classes, as in `Task.maps`.
         units: what differences of numbers are divided by, as in `Task.units`.
+        also_right: in which rows another decision is also right, as `Task.also_right`.
         network: the network alone, if the SavedModel has its `parts`: it is written for the formats that are also engines,
             and the answers of the SavedModel with each of these engines are proven too.
 
@@ -122,7 +134,7 @@ def write_formats(
     exported = Exported(
         numbers, transform.settings.image_shape, saved_model, lambda count: _pixels(examples, TRAIN, transform, count)
     )
-    kinds = Kinds(sets, maps, units)
+    kinds = Kinds(sets, maps, units, also_right)
     proofs = {}
     for one in formats:
         received = _written_and_asked(one, exported, folder / one.file, batches)
@@ -158,6 +170,7 @@ def compare_numbers(
     sets: Sets = MappingProxyType({}),
     maps: Maps = MappingProxyType({}),
     units: Numbers = MappingProxyType({}),
+    also_right: AlsoRight = lambda received, expected, closeness: {},
     closeness: float = 0.0,
 ) -> Differences:
     """How far the numbers of two models differ, after the rows of sets were matched.
@@ -168,7 +181,7 @@ def compare_numbers(
         received, wanted: the same outputs, numbers (N, ...), of equal shapes.
         sets, closeness: see `kerasvision.export.writing.differences.aligned`.
         maps: see `kerasvision.export.writing.class_maps`.
-        units: see `write_formats`.
+        units, also_right: see `write_formats`.
 
     >>> compare_numbers({"scores": np.array([[.5, .5]])}, {"scores": np.array([[.25, .75]])})
     {'examples': 1, 'max_difference': 0.25, 'mean_difference': 0.25, 'other_decisions': 0, 'same_answers': 0.0}
@@ -177,8 +190,17 @@ def compare_numbers(
     pixels = list(compared.other_pixels.values())
     made = aligned(compared.received, compared.wanted, sets, closeness=closeness)
     pairs = {name: (made.received[name], rows) for name, rows in made.wanted.items()}
-    apart = [gaps(*pair, unit=units.get(name)) for name, pair in pairs.items() if pair[1].dtype.kind == "f"]
-    whole = [differing_rows(*pair) for pair in pairs.values() if pair[1].dtype.kind != "f"]
+    excused = excused_rows(also_right, received, wanted, closeness=closeness)
+    apart = [
+        without_excused(gaps(*pair, unit=units.get(name)), excused.get(name), allowed=closeness)
+        for name, pair in pairs.items()
+        if pair[1].dtype.kind == "f"
+    ]
+    whole = [
+        differing_rows(*pair) & ~(made.unmatched | excused.get(name, False))
+        for name, pair in pairs.items()
+        if pair[1].dtype.kind != "f"
+    ]
     in_sets = {name for corners, others in sets.items() for name in (corners, *others)}
     lists = [pair for name, pair in pairs.items() if name not in in_sets and pair[1].ndim > 1]
     same = [np.mean(one.argmax(axis=-1) == other.argmax(axis=-1)) for one, other in lists]
@@ -195,7 +217,7 @@ def _judged(settings: Format, file: str, received: Numbers, wanted: Numbers, kin
     """Compares the answers of a file."""
     _check_outputs(settings, received, wanted)
     allowed = settings.max_difference
-    found = compare_numbers(received, wanted, sets=kinds.sets, maps=kinds.maps, units=kinds.units, closeness=allowed)
+    found = compare_numbers(received, wanted, **kinds._asdict(), closeness=allowed)
     most = allowed_images(found["examples"], sets=kinds.sets)
     passed = found["max_difference"] <= allowed and found["other_decisions"] <= most
     return {
