@@ -3,7 +3,9 @@
 - A batch normalisation is folded into the convolution before it (`kerasvision.ops.folding`).
 - Weights are constants of the graph, so a later change of the network does not reach it.
 - In bfloat16, every layer rounds its inputs, its weights and its outputs to 8 bits of precision, and sums in float32. The
-  last layers with weights, and all layers after them, compute in float32: rounded logits would have two or three digits.
+  last layers with weights, and all layers after them, compute in float32: rounded logits would have two or three digits. A
+  batch normalisation does not count as the last one: it belongs to the convolution before it.
+- All other layers compute in float32, whatever their own precision is, and so do the layers of models inside the network.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,7 +50,7 @@ def fast_network(network: keras.Model, *, precision: str) -> "tf.types.experimen
     [1.0078277587890625, 1.00390625]
     """
     _check(network)
-    computed = _in_bfloat16(network) if precision == "bfloat16" else network
+    computed = _rounded(network, _before_weights(network) if precision == "bfloat16" else set())
     image = network.inputs[0]
     weights = {layer.name: layer.get_weights() for layer in network.layers}
     folds = {norm.name: folded_weights(convolution, norm) for convolution, norm in folded_pairs(network)}
@@ -81,24 +83,27 @@ def _check(network: keras.Model) -> None:
         )
 
 
-def _in_bfloat16(network: keras.Model) -> keras.Model:
-    """The same layers, of which those before the last ones with weights compute in bfloat16; the weights are initial."""
-    rounded = _before_weights(network)
+def _rounded(network: keras.Model, names: set[str]) -> keras.Model:
+    """The same layers, with initial weights. Those with one of the names compute in bfloat16, and all others in float32."""
 
     def cloned(operation: Any) -> Any:
         settings = operation.get_config()
-        if isinstance(operation, keras.Layer):
-            settings["dtype"] = "mixed_bfloat16" if operation.name in rounded else "float32"
+        is_layer = isinstance(operation, keras.Layer)
+        if is_layer and operation.name in names:
+            settings["dtype"] = "mixed_bfloat16"
+        # An operation that is not a layer has no precision, unless it is a cast.
+        elif is_layer or settings.get("dtype") in ("bfloat16", "float16"):
+            settings["dtype"] = "float32"
         made = type(operation).from_config(settings)
         return fused(made) if isinstance(made, layers.BatchNormalization) else made
 
-    return keras.models.clone_model(network, clone_function=cloned)
+    return keras.models.clone_model(network, clone_function=cloned, recursive=True)
 
 
 def _before_weights(network: keras.Model) -> set[str]:
-    """The names of the operations whose outputs a convolution or dense layer reads, directly or not."""
+    """The names of the operations whose outputs a layer with weights reads, directly or not."""
     before: set[str] = set()
-    pending = [layer for layer in network.layers if isinstance(layer, WEIGHTED)]
+    pending = [one for one in network.layers if one.weights and not isinstance(one, layers.BatchNormalization)]
     while pending:
         for node in pending.pop()._inbound_nodes:
             for one in (tensor._keras_history.operation for tensor in node.input_tensors):

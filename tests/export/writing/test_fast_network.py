@@ -75,6 +75,40 @@ def test_the_last_layers_compute_in_float32(network):
     assert kinds(function, "MatMul").count("float32") == 2
 
 
+def test_only_the_last_layer_of_a_decoder_computes_in_float32():
+    """Its enlarging convolutions have no kernel of `fast_network`'s own."""
+    image = keras.Input((6, 6, 3))
+    x = layers.ReLU()(layers.Conv2D(8, 3, strides=2, padding="same")(image))
+    x = layers.Activation("tanh")(layers.LayerNormalization()(layers.Conv2DTranspose(8, 3, strides=2, padding="same")(x)))
+    decoder = with_weights(keras.Model(image, layers.Conv2DTranspose(3, 2, strides=2)(x)))
+    function = fast_network(decoder, precision="bfloat16")
+    kernels = [one.inputs[1] for one in function.graph.get_operations() if one.type == "Conv2DBackpropInput"]
+    assert [(one.dtype.name, one.shape[0]) for one in kernels] == [("bfloat16", 3), ("float32", 2)]
+    assert (kinds(function, "Conv2D"), kinds(function, "Tanh")) == (["bfloat16"], ["bfloat16"])
+    assert not function.variables
+    wanted = decoder(IMAGES[:, :6, :6], training=False)
+    apart = np.abs(function(tf.constant(IMAGES[:, :6, :6])) - wanted).max() / np.abs(wanted).max()
+    assert 1e-5 < apart < 0.03
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_layers_in_bfloat16_compute_in_float32_if_that_is_asked_for(precision):
+    """And so do those of a model inside the network, in both precisions."""
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(4, dtype="mixed_bfloat16"), layers.Activation("tanh")])
+    row = keras.Input((4,))
+    network = with_weights(keras.Model(row, layers.Dense(2)(inner(layers.Dense(4, dtype="mixed_bfloat16")(row)))))
+    function = fast_network(network, precision=precision)
+    assert kinds(function, "MatMul") == [precision, "float32", "float32"]
+    assert kinds(function, "Tanh") == ["float32"]
+    rows = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    found = function(tf.constant(rows))
+    # By hand, in float64.
+    (one, a), (two, b), (three, c) = zip(*[iter(map(np.float64, network.get_weights()))] * 2, strict=True)
+    wanted = np.tanh((rows @ one + a) @ two + b) @ three + c
+    np.testing.assert_allclose(found, wanted, atol=1e-5 if precision == "float32" else 0.05)
+    assert inner.layers[0].compute_dtype == "bfloat16"
+
+
 def test_a_later_change_of_the_network_does_not_reach_the_function(network):
     other = keras.models.clone_model(network)
     other.set_weights(network.get_weights())
