@@ -129,7 +129,8 @@ def _for_engines(
     engines = [one.kind for one in formats if one.kind in ENGINES]
     after = shared.answers_of(task, temperature=temperature) if engines else None
     if engines and after is None:
-        say(f"`kerasvision serve --engine` cannot run this model: {type(task).__name__} asks its network more than once")
+        reason = "its answers need more than one call of the network with the images"
+        say(f"`kerasvision serve --engine` cannot run this model: {reason}")
     return shared, after
 
 

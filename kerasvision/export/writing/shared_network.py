@@ -83,8 +83,11 @@ class SharedNetwork:
 
         Returns:
             (scaled images, the result of `numbered`) -> named outputs; None if the predictor does not call the network
-            exactly once, with the images that it receives.
+            exactly once, with the images that it receives and nothing else.
         """
+        # A model that is not a graph of layers, such as a mean over views, has no list of its inputs.
+        if len(getattr(self._network, "inputs", [])) > 1:
+            return None
         structure = self.function.get_concrete_function().structured_outputs
 
         def answer(images: tf.Tensor, outputs: Mapping[str, tf.Tensor]) -> Predictions:

@@ -131,6 +131,19 @@ def test_another_use_of_the_network_leaves_it_to_tensorflow(trained):
     assert shared.answers_of(trained.task, temperature=1.0) is not None
 
 
+def test_a_network_with_a_second_input_is_left_to_tensorflow(trained):
+    import keras
+
+    image, noise = keras.Input((16, 16, 1)), keras.Input((3,))
+    network = keras.Model([image, noise], keras.layers.Add()([keras.layers.Flatten()(image)[:, :3], noise]))
+
+    class WithZeros:
+        def predictor(self, network, *, temperature):
+            return lambda images: {"scores": network([images, tf.zeros((tf.shape(images)[0], 3))], training=False)}
+
+    assert SharedNetwork(network, shape=(16, 16, 1)).answers_of(WithZeros(), temperature=1.0) is None
+
+
 def test_the_shared_network_is_the_network_to_a_task(trained):
     import keras
 
