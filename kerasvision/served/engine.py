@@ -3,8 +3,8 @@
     encoded images  --decoded-->  scaled images  --the engine-->  the network's outputs  --placed_back-->  answers
     pixels          --scaled--->  scaled images  --the engine-->  the network's outputs  --in_frame----->  answers
 
-The four functions are in the SavedModel's `parts`. `assets.extra/<engine>/network.xml` is the network for an engine. Other
-signatures stay with TensorFlow.
+The four functions are in the SavedModel's `parts`. `assets.extra/openvino/network.xml` is the network for engines of
+OpenVINO. Other signatures stay with TensorFlow.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,12 +28,23 @@ Function = Callable[..., Mapping[str, tf.Tensor]]
 
 
 def network_file(saved_model: Path, engine: str) -> Path:
-    """Where a SavedModel has its network for an engine.
+    """Where a SavedModel has its network for an engine. Engines that differ in precision alone read the same file.
 
-    >>> network_file(Path("saved_models/digits/3"), "openvino").as_posix()
-    'saved_models/digits/3/assets.extra/openvino/network.xml'
+    >>> for engine in ("openvino", "openvino_bfloat16"):
+    ...     print(network_file(Path("saved_models/digits/3"), engine).as_posix())
+    saved_models/digits/3/assets.extra/openvino/network.xml
+    saved_models/digits/3/assets.extra/openvino/network.xml
     """
-    return saved_model / "assets.extra" / engine / "network.xml"
+    return saved_model / "assets.extra" / engine.removesuffix("_bfloat16") / "network.xml"
+
+
+def exported_mark(saved_model: Path, engine: str) -> Path:
+    """An empty file: the SavedModel was exported for this engine, and its answers through it were compared.
+
+    >>> exported_mark(Path("saved_models/digits/3"), "openvino_bfloat16").as_posix()
+    'saved_models/digits/3/assets.extra/openvino/openvino_bfloat16.exported'
+    """
+    return network_file(saved_model, engine).with_name(f"{engine}.exported")
 
 
 def output_name(number: int) -> str:
@@ -75,16 +86,15 @@ def through(engine: str, *, saved_model: Path, loaded: Any) -> dict[str, Through
 
     Raises:
         ConfigError: there is no such engine, or its package is missing.
-        ExportError: the SavedModel has no network for it.
+        ExportError: the SavedModel was not exported for it, or it cannot compute the network.
     """
-    file = network_file(saved_model, engine)
     path = lookup.ENGINES.path(engine)
-    if not file.is_file() or not hasattr(loaded, "parts"):
+    if not exported_mark(saved_model, engine).is_file() or not hasattr(loaded, "parts"):
         raise ExportError(
-            f"{saved_model} has no network for the engine {engine}",
+            f"{saved_model} was not exported for the engine {engine}",
             hint=f'add "{engine}" to export.formats, run the pipeline again, and serve the version that it pushes',
         )
-    network = _loaded(path, engine)(file)
+    network = _loaded(path, engine)(network_file(saved_model, engine))
     return {
         name: ThroughEngine(
             loaded.signatures[name],

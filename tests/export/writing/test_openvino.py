@@ -87,7 +87,7 @@ def test_the_engine_computes_the_network_and_tensorflow_does_not(exported, image
 
 
 def test_a_model_that_was_exported_without_it_names_the_setting(trained):
-    with pytest.raises(ExportError, match=r"has no network for the engine openvino.*Add \"openvino\" to export.formats"):
+    with pytest.raises(ExportError, match=r"was not exported for the engine openvino.*Add \"openvino\" to export.formats"):
         ServedModel(trained.saved_model, engine="openvino")
 
 
@@ -118,7 +118,33 @@ def test_an_operation_that_it_lacks_is_named(tmp_path):
 
     exported = Exported(numbers, (2, 2, 1), tmp_path, lambda count: iter(()))
     with pytest.raises(ExportError, match=r"OpenVINO lacks operations of the network: Zeta. .*export.formats"):
-        write_openvino(exported, tmp_path / "model.xml")
+        write_openvino(exported, tmp_path / "model.xml", kind="openvino")
+
+
+@pytest.mark.parametrize("failing", ["save_model", "Core.compile_model"])
+def test_what_openvino_cannot_write_or_compute_names_the_format(failing, tmp_path, monkeypatch):
+    from kerasvision.export.writing.formats.openvino import OpenVinoBfloat16Converter
+
+    def fails(*_, **__):
+        raise RuntimeError("Exception from plugin.cpp:5:\nthe shape is not supported\n")
+
+    monkeypatch.setattr(f"openvino.{failing}", fails)
+    converter, file = OpenVinoBfloat16Converter(c.OpenVinoBfloat16()), tmp_path / "model.xml"
+    exported = Exported(lambda image: {"scores": image[:, 0, 0]}, (2, 2, 1), tmp_path, lambda count: iter(()))
+    with pytest.raises(ExportError, match=r"the shape is not supported\. Remove openvino_bfloat16 from export\.formats"):
+        converter.write(exported, file)
+        converter.load(file)
+
+
+def test_both_precisions_share_one_network_and_each_must_have_been_exported(exported, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(exported[0] / "Format-Serving", model)
+    networks = [file.relative_to(model).as_posix() for file in model.rglob("network.xml")]
+    assert networks == ["assets.extra/openvino/network.xml"]
+    (model / "assets.extra" / "openvino" / "openvino_bfloat16.exported").unlink()
+    ServedModel(model, engine="openvino")
+    with pytest.raises(ExportError, match="was not exported for the engine openvino_bfloat16"):
+        ServedModel(model, engine="openvino_bfloat16")
 
 
 def test_another_use_of_the_network_leaves_it_to_tensorflow(trained):

@@ -1,6 +1,5 @@
 """OpenVINO models, in float32 or in bfloat16."""
 
-import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +9,8 @@ import openvino
 import tensorflow as tf
 
 from kerasvision.config.export import OpenVino, OpenVinoBfloat16
-from kerasvision.errors import ExportError
 from kerasvision.export.writing.formats.converter import Exported
-from kerasvision.served.openvino import in_bfloat16, in_float32
+from kerasvision.served.openvino import in_bfloat16, in_float32, not_supported
 
 
 class OpenVinoConverter:
@@ -21,7 +19,7 @@ class OpenVinoConverter:
     ask = staticmethod(in_float32)
 
     def __init__(self, settings: OpenVino | OpenVinoBfloat16) -> None:
-        pass  # these formats have no settings of their own
+        self._kind = settings.kind
 
     def write(self, exported: Exported, file: Path) -> None:
         """Writes a model with the input `image`, float32 (N, H, W, C), and named outputs; its weights are in a `.bin` file.
@@ -29,7 +27,7 @@ class OpenVinoConverter:
         Raises:
             ExportError: OpenVINO has no such operation.
         """
-        write_openvino(exported, file)
+        write_openvino(exported, file, kind=self._kind)
 
     def load(self, file: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
         """The file as a function: images float32 (N, H, W, C) in [0, 255] to named outputs (N, ...)."""
@@ -42,14 +40,19 @@ class OpenVinoBfloat16Converter(OpenVinoConverter):
     ask = staticmethod(in_bfloat16)
 
 
-def write_openvino(exported: Exported, file: Path) -> None:
+def write_openvino(exported: Exported, file: Path, *, kind: str) -> None:
     """Writes the `.xml` file, and the `.bin` file with the weights next to it.
 
     OpenVINO reads a SavedModel of the function, and not the function itself: its converter in Python for that reports its
     use to a server.
 
+    Args:
+        exported: the network.
+        file: the path of the `.xml` file.
+        kind: the name of the format, for errors.
+
     Raises:
-        ExportError: OpenVINO has no such operation.
+        ExportError: OpenVINO has no such operation, or cannot write the file.
     """
     function = exported.function(None)
     module, concrete = tf.Module(), function.get_concrete_function()
@@ -57,22 +60,6 @@ def write_openvino(exported: Exported, file: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         tf.saved_model.save(module, scratch, signatures=concrete)
         try:
-            model = openvino.Core().read_model(scratch)
+            openvino.save_model(openvino.Core().read_model(scratch), file, compress_to_fp16=False)
         except RuntimeError as error:
-            raise ExportError(_complaint(str(error)), hint="remove openvino from export.formats") from error
-        openvino.save_model(model, file, compress_to_fp16=False)
-
-
-def _complaint(text: str) -> str:
-    """What OpenVINO's error means.
-
-    >>> _complaint("Summary:\\n-- No conversion rule found for operations: Svd, Zeta\\nTo facilitate")
-    'OpenVINO lacks operations of the network: Svd, Zeta'
-    >>> _complaint("Exception from core.cpp:84:\\n-- Where with a message:\\nrank must be static\\n\\n")
-    'OpenVINO cannot convert the network: Where: rank must be static'
-    """
-    if found := re.search(r"No conversion rule found for operations: (.+)", text):
-        return f"OpenVINO lacks operations of the network: {found[1].strip()}"
-    failed = re.search(r"-- (\w+) with a message:\n((?:.+\n)+)", text)
-    lines = text.strip().splitlines() or ["no reason given"]
-    return f"OpenVINO cannot convert the network: {f'{failed[1]}: {failed[2].splitlines()[-1]}' if failed else lines[-1]}"
+            raise not_supported(error, engine=kind) from error

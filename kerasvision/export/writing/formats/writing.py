@@ -1,7 +1,7 @@
 """Writes and proves all formats of the settings: the same images, through each format's own runtime.
 
-A format that is also an engine of `kerasvision.lookup.ENGINES` gets two files: one that answers by itself, and the network
-alone, for servers of the SavedModel.
+A format that is also an engine of `kerasvision.lookup.ENGINES` gets two models: one that answers by itself, and the network
+alone, for servers of the SavedModel. Engines of the same package share the network.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ from kerasvision.export.writing.differences import (
 from kerasvision.export.writing.formats.converter import Exported, make_converter
 from kerasvision.export.writing.shared_network import SharedNetwork
 from kerasvision.lookup import ENGINES
-from kerasvision.served.engine import network_file
+from kerasvision.served.engine import exported_mark, network_file
 from kerasvision.served.model import ServedModel
 from kerasvision.served.signatures import TENSOR_SIGNATURE
 from kerasvision.tasks.base import Predictions
@@ -135,13 +135,17 @@ def write_formats(
         numbers, transform.settings.image_shape, saved_model, lambda count: _pixels(examples, TRAIN, transform, count)
     )
     kinds = Kinds(sets, maps, units, also_right)
-    proofs = {}
+    proofs, written = {}, set[Path]()
     for one in formats:
         received = _written_and_asked(one, exported, folder / one.file, batches)
         proofs[one.kind] = _judged(one, one.file, received, wanted, kinds)
         if network is not None and one.kind in ENGINES:
             file = network_file(saved_model, one.kind)
-            received = _asked_engine(one, replace(exported, numbers=network.numbered), file, batches)
+            if file not in written:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                make_converter(one).write(replace(exported, numbers=network.numbered), file)
+                written.add(file)
+            received = _asked_engine(one, saved_model, batches)
             proofs[f"serve --engine {one.kind}"] = _judged(one, str(file.relative_to(folder)), received, wanted, kinds)
     return proofs
 
@@ -242,11 +246,10 @@ def _written_and_asked(settings: Format, exported: Exported, file: Path, batches
     return _joined([ask(batch) for batch in batches])
 
 
-def _asked_engine(settings: Format, network: Exported, file: Path, batches: Sequence[np.ndarray]) -> Numbers:
-    """Writes the network for an engine, and asks the SavedModel through it about decoded images."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    make_converter(settings).write(network, file)
-    served = ServedModel(network.saved_model, engine=settings.kind)
+def _asked_engine(settings: Format, saved_model: Path, batches: Sequence[np.ndarray]) -> Numbers:
+    """Asks the SavedModel about decoded images through an engine that has its network."""
+    exported_mark(saved_model, settings.kind).touch()
+    served = ServedModel(saved_model, engine=settings.kind)
     answers = [served(TENSOR_SIGNATURE, image=tf.constant(batch)) for batch in batches]
     return _joined([{name: value.numpy() for name, value in one.items()} for one in answers])
 
