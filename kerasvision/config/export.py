@@ -114,8 +114,9 @@ class Export(Config):
     """How the SavedModel answers and is calibrated, and which other formats are written.
 
     With `precision="bfloat16"` the answers of the SavedModel may differ from the trained network's by 0.01, or by
-    `serving.max_difference` if that is more; labels may differ where two scores are closer than that. Otherwise the proof
-    refuses it. The gate scores this SavedModel. Other formats stay as they are.
+    `serving.max_difference` if that is more. A label may differ only if the scores of the two labels are at most twice that
+    apart, and a tag only if its score is at most that far from its threshold. Otherwise the proof refuses it. The gate
+    scores this SavedModel. Other formats stay as they are.
 
     With `test_time`, the mean of the probabilities over the views is the answer of the SavedModel and of every other format.
     A temperature is fitted on these means. The network's `.keras` file stays as it was trained.
