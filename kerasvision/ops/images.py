@@ -136,7 +136,9 @@ def open_image(
     if reduced_from is None:
         size, whole = as_stored()
         return OpenImage(image_bytes, size, is_jpeg & ~is_turned, whole)
-    pixels = tf.cond(is_jpeg, lambda: tf.reduce_prod(tf.image.extract_jpeg_shape(image_bytes)[:2]), lambda: 0)
+    # Sides of up to 65,535 pixels: their product may be more than an int32.
+    sides = tf.cond(is_jpeg, lambda: tf.image.extract_jpeg_shape(image_bytes)[:2], lambda: tf.zeros(2, tf.int32))
+    pixels = tf.reduce_prod(tf.cast(sides, tf.int64))
     orientation = tf.cond(
         is_jpeg & (pixels >= reduced_from),
         lambda: tf.cond(is_turned, lambda: exif_orientation(image_bytes), lambda: 1),

@@ -103,6 +103,16 @@ def test_smaller_files_and_other_kinds_are_decoded_whole():
     np.testing.assert_array_equal(placed(png.getvalue()), placed(png.getvalue(), reduced_from=None))
 
 
+def test_more_pixels_than_an_int32_counts_are_a_large_file():
+    """The header alone says so: 50,000 x 50,000 pixels are 2.5e9, and an int32 ends at 2.1e9."""
+    file = jpeg()
+    sides = file.index(HEIGHT.to_bytes(2, "big") + WIDTH.to_bytes(2, "big"))
+    file = file[:sides] + 2 * (50_000).to_bytes(2, "big") + file[sides + 4 :]
+    image = open_image(tf.constant(file), color_mode="rgb", reduced_from=10**6)
+    assert image.size.numpy().tolist() == [50_000, 50_000]
+    assert image.orientation == 1
+
+
 def test_grey_is_the_luma_of_the_reduced_colours():
     colours, grey = placed(jpeg()), placed(jpeg(), color_mode="grayscale")
     assert grey.shape == (*SIZE, 1)
