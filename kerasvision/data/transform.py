@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -17,9 +18,9 @@ from kerasvision.data.tensors import Tensors
 from kerasvision.data.whole_images import LEAST_DEVIATION, WholeImages, fit_whole_images
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.ops.alike import decode_alike
-from kerasvision.ops.images import decode_image, decode_part, open_image
+from kerasvision.ops.images import decode_image, open_image
 from kerasvision.ops.reduced import place_part
-from kerasvision.ops.resize import Placement, fitted, moved, needed_part, place_image, place_masks, resize_image
+from kerasvision.ops.resize import Placement, fitted, needed_part, place_image, place_masks, resize_image
 from kerasvision.ops.tracing import without_autograph
 
 
@@ -126,10 +127,17 @@ class ImageTransform:
     @without_autograph
     def placed(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, tf.Tensor]:
         """What `pixels` returns, where in it the whole upright image lies, and int32 (2,), the image's height and width."""
-        if self.settings.reduced_decoding:
-            return self._reduced(image_bytes)
-        pixels, placement, of_whole, size = self._decoded(image_bytes)
-        return place_image(pixels, placement, image_size=self.settings.image_size), of_whole, size
+        settings, image_size = self.settings, self.settings.image_size
+        fit = partial(fitted, image_size=image_size, fit=settings.fit, crop_fraction=settings.crop_fraction)
+        if settings.fit != "crop" and not settings.reduced_decoding:
+            pixels = decode_image(image_bytes, **settings.decoding)
+            size = tf.shape(pixels)[:2]
+            placement = fit(size)
+            return place_image(pixels, placement, image_size=image_size), placement, size
+        image = open_image(image_bytes, **settings.opening)
+        placement = fit(image.size)
+        part = needed_part(image.size, placement, image_size=image_size)
+        return place_part(image, part, placement, image_size=image_size), placement, image.size
 
     def pixels(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """float32 (H, W, C) in [0, 255]: decoded and resized, not yet scaled. Augmentation changes these pixels."""
@@ -211,27 +219,6 @@ class ImageTransform:
         axes = tuple(tuple(axis) for axis in data.get("axes", ()))
         whole = WholeImages.load(file.with_suffix(".npz")) if "whole_images" in data else None
         return cls(Transform.parse(data["settings"]), tuple(data["offset"]), tuple(data["divisor"]), axes, whole)
-
-    def _decoded(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, Placement, tf.Tensor]:
-        """The pixels that are needed, their placement, the placement of the whole image, and its size."""
-        settings, image_size = self.settings, self.settings.image_size
-        if settings.fit != "crop":
-            pixels = decode_image(image_bytes, **settings.decoding)
-            size = tf.shape(pixels)[:2]
-            placement = fitted(size, image_size=image_size, fit=settings.fit, crop_fraction=settings.crop_fraction)
-            return pixels, placement, placement, size
-        image = open_image(image_bytes, **settings.decoding)
-        placement = fitted(image.size, image_size=image_size, fit="crop", crop_fraction=settings.crop_fraction)
-        part = needed_part(image.size, placement, image_size=image_size)
-        return decode_part(image, part), moved(placement, part), placement, image.size
-
-    def _reduced(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, tf.Tensor]:
-        """What `placed` returns, with large JPEG files decoded at a part of their size."""
-        settings, image_size = self.settings, self.settings.image_size
-        image = open_image(image_bytes, **settings.opening)
-        placement = fitted(image.size, image_size=image_size, fit=settings.fit, crop_fraction=settings.crop_fraction)
-        part = needed_part(image.size, placement, image_size=image_size)
-        return place_part(image, part, placement, image_size=image_size), placement, image.size
 
     def _factor_and_shift(self) -> tuple[list[float], list[float]]:
         """Per channel, or per axis: project, multiply by the factor and add the shift, and the attributes' rule is met."""
