@@ -1,7 +1,8 @@
 """How good images of Fashion-MNIST become that a network makes of noise, within some minutes of processor time.
 
     python tests/benchmarks/generation.py DATA [--minutes 10] [--only vae dcgan] [--judge SAVED_MODEL] [--out FOLDER]
-    python tests/benchmarks/generation.py DATA --few 50 [--minutes 1] [--only vae]
+        [--set training.epochs=3]
+    python tests/benchmarks/generation.py DATA --few 50 [--minutes 1] [--only vae] [--set training.epochs=3]
 
 DATA is the folder of the four files of Fashion-MNIST. A LeNet-5 learns to tell the ten classes on all 60,000 training
 images, for 4 epochs, or `--judge` names a saved model that tells them. Then each generator trains on the same images, with
@@ -194,6 +195,8 @@ def main():
     parser.add_argument("--out", type=Path)
     parser.add_argument("--few", type=int)
     chosen = parser.parse_args()
+    if chosen.few and (chosen.judge or chosen.out):
+        parser.error("--few writes no pictures and trains its own classifiers: remove --judge and --out")
     (train, train_labels), (test, labels) = read(chosen.data, "train"), read(chosen.data, "t10k")
     experiments = {
         name: load_experiment(PIPELINES / f"fashion_mnist_{name}.py", overrides=chosen.overrides) for name in chosen.only
