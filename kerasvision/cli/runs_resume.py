@@ -32,6 +32,8 @@ def resume(
     found = find_resumption(run, root=root)
     before = found.run
     typer.echo(f"run {before.id} of {before.pipeline}, {clock_time(before.started_ms)}: {before.outcome}; going on")
+    for reason in found.skipped:
+        typer.echo(f"  a newer run is skipped: {printable(reason)}")
     for change in found.changes:
         typer.echo(f"  {printable(change)}")
     result = resume_run(found, root=root, listener=stage_lines())

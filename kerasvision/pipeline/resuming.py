@@ -1,7 +1,7 @@
 """Continues a run that failed, was stopped or was killed, with the settings that it had."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kerasvision.errors import ConfigError
@@ -31,20 +31,22 @@ class Resumption:
         request: what was asked of it.
         pipeline: the stages with the settings that the run had, and with the code of today.
         changes: what is different today, a sentence each.
+        skipped: why the newer runs that ended early cannot be continued, a sentence each.
     """
 
     run: RunRecord
     request: Request
     pipeline: Pipeline
     changes: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def find_resumption(run_id: str | None = None, *, root: Path | str = ".") -> Resumption:
     """The run to continue, and what is different today.
 
     Args:
-        run_id: the beginning of a run's id. None: the newest run of a pipeline that ended early, unless a later run with the
-            same settings finished.
+        run_id: the beginning of a run's id. None: the newest run of a pipeline that ended early and can be continued, unless a
+            later run with the same settings, of the same stages or of all, finished.
         root: the folder of `runs/`.
 
     Raises:
@@ -52,18 +54,12 @@ def find_resumption(run_id: str | None = None, *, root: Path | str = ".") -> Res
             given in another folder than that of the run.
     """
     with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
-        record = _newest(store) if run_id is None else _named(store.run(run_id))
-        text = store.request(record)
-        if not text:
-            raise ConfigError(
-                f"run {record.id} has no record of its settings, so it cannot be resumed",
-                hint="run its pipeline again: finished stages are kept",
-            )
-        request = Request.from_text(text)
-        _check(record, request)
+        skipped: list[ConfigError] = []
+        record = _newest(store, skipped) if run_id is None else _named(store.run(run_id))
+        request = _checked(record, store.request(record))
         pipeline = load_recorded(Path(request.file), request.experiment)
         changes = (*_file_changes(request), *_stage_changes(record, pipeline, store))
-    return Resumption(record, request, pipeline, changes)
+    return Resumption(record, request, pipeline, changes, tuple(map(str, skipped)))
 
 
 def resume(found: Resumption, *, root: Path | str = ".", listener: Listener | None = None) -> RunResult:
@@ -89,16 +85,32 @@ def resume(found: Resumption, *, root: Path | str = ".", listener: Listener | No
     )
 
 
-def _newest(store: Store) -> RunRecord:
-    """The newest run that ended early, and whose results no later run has made."""
+def _newest(store: Store, skipped: list[ConfigError]) -> RunRecord:
+    """The newest run that ended early, can be continued, and whose results no later run has made.
+
+    Args:
+        store: where runs are kept.
+        skipped: receives why newer runs cannot be continued.
+    """
     finished: set[str] = set()
     for record in store.runs(purpose=PIPELINE):
         text = store.request(record)
-        aim = Request.from_text(text).aim if text else record.id
-        if record.outcome in ENDED_EARLY and aim not in finished:
-            return record
-        finished |= {aim} if record.outcome == "finished" else set()
-    raise ConfigError("no run of a pipeline here waits to be resumed", hint=SEE)
+        aims = _aims(Request.from_text(text)) if text else (record.id,)
+        if record.outcome == "finished":
+            finished.add(aims[0])
+        elif record.outcome in ENDED_EARLY and finished.isdisjoint(aims):
+            try:
+                _checked(record, text)
+            except ConfigError as error:
+                skipped.append(error)
+            else:
+                return record
+    raise skipped[0] if skipped else ConfigError("no run of a pipeline here waits to be resumed", hint=SEE)
+
+
+def _aims(request: Request) -> tuple[str, ...]:
+    """The aims of runs that make the results of this request: its own, and that of all stages with the same settings."""
+    return request.aim, replace(request, start=None, until=None, only=None).aim
 
 
 def _named(record: RunRecord) -> RunRecord:
@@ -115,7 +127,14 @@ def _named(record: RunRecord) -> RunRecord:
     return record
 
 
-def _check(record: RunRecord, request: Request) -> None:
+def _checked(record: RunRecord, text: str) -> Request:
+    """The request of a run, from its recorded text, if the run can be continued from the current folder."""
+    if not text:
+        raise ConfigError(
+            f"run {record.id} has no record of its settings, so it cannot be resumed",
+            hint="run its pipeline again: finished stages are kept",
+        )
+    request = Request.from_text(text)
     if request.force:
         raise ConfigError(
             f"run {record.id} was forced, so it cannot be resumed: its stages would reuse the results that it replaces",
@@ -128,6 +147,7 @@ def _check(record: RunRecord, request: Request) -> None:
             received=str(Path.cwd()),
             hint=f"change to {request.folder}, and name the folder of runs/ with --root",
         )
+    return request
 
 
 def _file_changes(request: Request) -> Iterator[str]:

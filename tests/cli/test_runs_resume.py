@@ -120,6 +120,32 @@ def test_the_run_to_resume_is_the_newest_that_no_later_run_has_made_good(folder)
         kerasvision("runs", "resume")
 
 
+def test_a_later_run_of_all_stages_makes_the_results_of_one_with_until(folder):
+    failed_run("--until", "train")
+    Path("broken").unlink()
+    kerasvision("run", "small.py", "--workers", 1)
+    with pytest.raises(ConfigError, match="no run of a pipeline here waits to be resumed"):
+        kerasvision("runs", "resume")
+
+
+def test_a_later_run_of_fewer_stages_does_not_make_the_results_of_one_of_all(folder):
+    failed = failed_run()
+    Path("broken").unlink()
+    kerasvision("run", "small.py", "--workers", 1, "--until", "train")
+    assert f"run {failed} of small" in kerasvision("runs", "resume").stdout
+
+
+def test_a_run_that_cannot_be_resumed_does_not_hide_an_older_one(folder):
+    older = failed_run("--set", "training.epochs=2")
+    forced = failed_run("--force")
+    Path("broken").unlink()
+    first, second, *_ = kerasvision("runs", "resume").stdout.splitlines()
+    assert first.startswith(f"run {older} of small")
+    assert second.startswith(f"  a newer run is skipped: run {forced} was forced, so it cannot be resumed")
+    with pytest.raises(ConfigError, match=f"run {forced} was forced"):
+        kerasvision("runs", "resume")
+
+
 def test_a_resumed_run_that_fails_again_can_be_resumed(folder):
     failed_run("--set", "training.epochs=2")
     with pytest.raises(DataError, match="it is broken"):
