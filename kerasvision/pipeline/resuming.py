@@ -45,8 +45,8 @@ def find_resumption(run_id: str | None = None, *, root: Path | str = ".") -> Res
     """The run to continue, and what is different today.
 
     Args:
-        run_id: the beginning of a run's id. None: the newest run of a pipeline that ended early and can be continued, unless a
-            later run with the same settings, of the same stages or of all, finished.
+        run_id: the beginning of a run's id. None: the newest run of a pipeline that ended early and can be continued,
+            unless a later run with the same settings, of the same stages or of all, finished.
         root: the folder of `runs/`.
 
     Raises:
