@@ -39,6 +39,8 @@ print(json.dumps([printed, pictures]))
 """
 
 
+# The last cell of a notebook with exercises checks the answers that its text hides.
+ANSWERED = "all answers are right"
 # Notebook -> what its cells print where its text holds.
 SAYS = {
     "01_first_model": ("BLESSED {'accuracy >= 0.97': 'passed'}",),
@@ -47,6 +49,22 @@ SAYS = {
         "finer maps are better: True",
         "values that are back in their place: 64 of 64",
         "weights of the transposed convolutions: 23328",
+    ),
+    "05_backpropagation": (
+        "f = -12, dx = -4, dy = -4, dz = 3",
+        "half of h, a quarter of the error: 4.00",
+        "largest difference of a gradient below 1e-6: True",
+        "after 20 steps, largest difference of a weight below 1e-6: True",
+        "nearly all digits are read: True",
+        "mlp passes: True   the wrong layer passes: False",
+        ANSWERED,
+    ),
+    "06_convolution_by_hand": (
+        "im2col gives what the loops give",
+        "gradients of the convolution: equal to TensorFlow's",
+        "loss and gradients of the whole network: equal to Keras'",
+        "nearly all digits are read: True",
+        ANSWERED,
     ),
 }
 # The fewest pictures that a notebook shows.
@@ -75,6 +93,13 @@ def test_cells_run_in_order_on_the_results_of_the_pipeline_that_the_notebook_loa
     assert pictures >= PICTURES
     # Otherwise the notebook has other settings than pipelines/digits.py.
     assert "'trainer': 'reused'" in printed
+
+
+@pytest.mark.parametrize("name", [name for name in SAYS if name not in (*IN_SHORT, "01_first_model")])
+def test_cells_run_in_order_and_show_what_the_text_says(name, warm, tmp_path):
+    printed, pictures = cells_in_order(FOLDER / f"{name}.ipynb", warm, tmp_path, tmp_path)
+    assert [line for line in SAYS[name] if line not in printed] == []
+    assert pictures >= PICTURES
 
 
 @pytest.mark.parametrize("name", IN_SHORT)
