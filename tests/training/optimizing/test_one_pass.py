@@ -100,15 +100,19 @@ def assert_both_are_one_devices(cases, kind, *kernels):
 @pytest.mark.parametrize(
     ("kind", "kernels"),
     [
-        ("Sgd", [PLAIN]),
         ("momentum", [KERNEL]),
-        ("RmsProp with momentum", ["ResourceApplyRMSProp"]),
         ("Adam", ["ResourceApplyAdam"]),
         ("Lion", []),
     ],
 )
 def test_both_replicas_get_the_weights_of_one_device_bit_for_bit(on_replicas, kind, kernels):
     assert_both_are_one_devices(on_replicas, kind, *kernels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "kernels"), [("Sgd", [PLAIN]), ("RmsProp with momentum", ["ResourceApplyRMSProp"])])
+def test_both_replicas_get_them_with_each_kernel(on_replicas_in_each_case, kind, kernels):
+    assert_both_are_one_devices(on_replicas_in_each_case, kind, *kernels)
 
 
 @pytest.mark.slow
