@@ -17,6 +17,8 @@ from kerasvision.errors import ConfigError
 
 # The metrics of a single class, whose name follows in brackets.
 OF_A_CLASS = ("average_precision", "recall")
+# The metric that only two-stage networks have.
+OF_PROPOSALS = "proposal_recall_100"
 # How many objects at most `boxes` may ask for; the overlap of all pairs is computed.
 MOST_BOXES = 1000
 # The networks of our table that find boxes, and the settings that have no meaning for each of them.
@@ -175,7 +177,7 @@ class Detection(MeasuredTask):
             "f1",
             "best_score",
             "count_error",
-            "proposal_recall_100",
+            OF_PROPOSALS,
         )
 
     def training_metric_names(self) -> Sequence[str]:
@@ -202,18 +204,24 @@ class Detection(MeasuredTask):
         *names, last = [f"{name!r}" for name in DETECTORS if name not in ("ssd300", "yolo_v1")]
         way_out = f"{', '.join(names)} or {last}"
         check_network(experiment.model, networks=DETECTORS, rule=rule, way_out=way_out, backbone="resnet50")
-        self._check_meaning(experiment.model)
+        self._check_meaning(experiment)
         check_surroundings("detection", experiment)
 
-    def _check_meaning(self, model: Model) -> None:
-        """Raises ConfigError if a setting was changed that the network does not use."""
-        name = lookup.MODELS.name(lookup.MODELS.path(model.name))
-        for setting in DETECTORS.get(name, ()):
+    def _check_meaning(self, experiment: Surroundings) -> None:
+        """Raises ConfigError if a setting was changed that the network does not use, or a rule is about what it lacks."""
+        name = lookup.MODELS.name(lookup.MODELS.path(experiment.model.name))
+        unused = DETECTORS.get(name, ())
+        for setting in unused:
             usual, value = type(self).model_fields[setting].default, getattr(self, setting)
             if value != usual:
                 raise ConfigError(
                     f"task.{setting} has no meaning for {name}", received=value, hint=f"leave it out: {usual!r}"
                 )
+        if "sampled_regions" in unused and any(rule.metric == OF_PROPOSALS for rule in experiment.gate.rules):
+            raise ConfigError(
+                f"{name} has no proposals, so its gate cannot have a rule about {OF_PROPOSALS}",
+                hint="use box_recall, or a two-stage network such as faster_rcnn",
+            )
 
 
 def check_network(model: Model, *, networks: Collection[str], rule: str, way_out: str, backbone: str) -> None:

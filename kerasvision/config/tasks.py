@@ -77,6 +77,21 @@ class Learning(Protocol):
         """The trainings that follow each other on the same weights."""
 
 
+class Bound(Protocol):
+    """The part of a rule of a `Gate` that a task may check."""
+
+    # A metric of the task, or a fact.
+    metric: str
+
+
+class Judging(Protocol):
+    """The part of a `Gate` that a task may check."""
+
+    @property
+    def rules(self) -> Sequence[Bound]:
+        """What the model must reach."""
+
+
 class Surroundings(Protocol):
     """The parts of an `Experiment` that its task may check.
 
@@ -110,6 +125,10 @@ class Surroundings(Protocol):
     @property
     def export(self) -> Export:
         """How the trained network is exported."""
+
+    @property
+    def gate(self) -> Judging:
+        """What the model must reach before it may be served."""
 
 
 class Names(Component):

@@ -54,6 +54,10 @@ def test_classes_come_from_the_objects():
             {"model": c.Model(name="fcos"), "task": c.Detection(sampled_regions=64)},
             r"task.sampled_regions has no meaning for fcos",
         ),
+        (
+            {"model": c.Model(name="ssd"), "gate": c.Gate(c.AtLeast("proposal_recall_100", 0.5))},
+            "ssd has no proposals, so its gate cannot have a rule about proposal_recall_100. Use box_recall",
+        ),
     ],
 )
 def test_what_does_not_go_with_boxes_is_refused_with_the_way_out(changes, message):
@@ -70,6 +74,11 @@ def test_crop_of_the_longer_side_is_warned_of():
 @pytest.mark.parametrize("metric", ["box_average_precision", "average_precision[star]", "recall[star]", "count_error"])
 def test_rules_of_a_gate_may_use_every_metric(metric):
     experiment(gate=c.Gate(c.AtMost(metric, 0.9)))
+
+
+@pytest.mark.parametrize("network", ["rcnn", "faster_rcnn", "my_networks:detector"])
+def test_a_rule_about_proposals_is_for_networks_that_have_them(network):
+    experiment(model=c.Model(name=network), gate=c.Gate(c.AtLeast("proposal_recall_100", 0.5)))
 
 
 def test_metrics_with_a_better_low_value_are_known():
