@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from kerasvision.cli.options import Force, Overrides, PipelineFile, Root
 from kerasvision.cli.report import tell_report
+from kerasvision.cli.stage_folders import refuse_unpushed, run_between_folders
 from kerasvision.cli.stage_lines import stage_lines
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.config.listing import printable
@@ -62,8 +63,46 @@ def stage(
     overrides: Overrides = [],  # noqa: B006
     force: Force = False,
     root: Root = Path(),
+    inputs: Annotated[
+        list[str],
+        typer.Option("--in", metavar="KEY=FOLDER", help="Read this input from a folder that --out has written. Repeatable."),
+    ] = [],  # noqa: B006
+    outputs: Annotated[
+        list[str],
+        typer.Option("--out", metavar="KEY=FOLDER", help="Copy this output to an empty or new folder. Repeatable."),
+    ] = [],  # noqa: B006
+    run_id: Annotated[
+        str | None,
+        typer.Option(
+            "--run", metavar="RUN", help="With --in and --out: the run of this stage, whose other stages may run elsewhere."
+        ),
+    ] = None,
+    executor_input: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="With --in and --out: the task as Kubeflow Pipelines describes it, {{$}}."),
+    ] = None,
 ) -> None:
-    """Run one stage. Its inputs must exist already."""
+    """Run one stage. Its inputs must exist already: in the root, or in the folders that --in names."""
+    from kerasvision.errors import ConfigError
+
+    if inputs or outputs:
+        began = time.monotonic()
+        result = run_between_folders(
+            pipeline_file,
+            name,
+            overrides=overrides,
+            force=force,
+            root=root,
+            inputs=inputs,
+            outputs=outputs,
+            run_id=run_id,
+            executor_input=executor_input,
+        )
+        print_result(result, root, time.monotonic() - began)
+        refuse_unpushed(result)
+        return
+    if run_id is not None or executor_input is not None:
+        raise ConfigError("--run and --executor-input require --in or --out")
     run(pipeline_file, overrides, only=name, force=force, root=root)
 
 

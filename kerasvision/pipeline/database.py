@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,6 +19,8 @@ DAMAGE = ("malformed", "not a database", "no such table", "no such column", "cou
 SCARCE = 2**20
 # Errors from rows that no version writes: a text that is not JSON, or a missing property.
 ODD_CONTENT = (LookupError, ValueError, TypeError, ArithmeticError)
+# Where an SQLite file says whether it has WAL, and how. Source: https://www.sqlite.org/fileformat.html, section 1.3.3
+WAL_MARK = (18, b"\x02\x02")
 # The errors of reading or writing the file. While it fetches rows, peewee does not wrap SQLite's own errors.
 UNUSABLE = (pw.DatabaseError, sqlite3.Error, *ODD_CONTENT)
 
@@ -33,11 +35,21 @@ def check_path(folder: Path) -> None:
         )
 
 
-def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:
-    """A connection to the file, or to an empty database in memory if it is only read and does not exist."""
+def open_database(file: Path, *, read_only: bool, between_machines: bool = False) -> pw.SqliteDatabase:
+    """A connection to the file, or to an empty database in memory if it is only read and does not exist.
+
+    Args:
+        file: the SQLite file.
+        read_only: never write.
+        between_machines: whether processes on other machines may write the file. Then it loses WAL, which requires memory
+            that all writers share, and never gets it back.
+
+    Source: https://www.sqlite.org/wal.html#overview, "WAL does not work over a network filesystem".
+    """
     if not read_only:
         # WAL: readers never wait for the writer. busy_timeout: a second writer waits instead of failing.
-        return pw.SqliteDatabase(str(file), timeout=30, pragmas={"journal_mode": "wal", "synchronous": "full"})
+        mode = "delete" if between_machines or _has_no_wal(file) else "wal"
+        return pw.SqliteDatabase(str(file), timeout=30, pragmas={"journal_mode": mode, "synchronous": "full"})
     if not file.exists():
         root = file.parent.parent
         if root.exists() and not root.is_dir():
@@ -48,6 +60,15 @@ def open_database(file: Path, *, read_only: bool) -> pw.SqliteDatabase:
     if immutable and _holds_something(file.with_name(f"{file.name}-wal")):
         return _copied(file)
     return pw.SqliteDatabase(f"file:{quote(str(file))}?mode=ro{immutable}", uri=True, timeout=30)
+
+
+def _has_no_wal(file: Path) -> bool:
+    """Whether the file exists and was written without WAL."""
+    place, mark = WAL_MARK
+    with suppress(OSError), file.open("rb") as opened:
+        opened.seek(place)
+        return opened.read(len(mark)) not in (mark, b"")
+    return False
 
 
 def _copied(file: Path) -> pw.SqliteDatabase:

@@ -39,8 +39,10 @@ class Memo(Protocol):
         """Keeps rows of (key, state, what was found, time of reading in ns)."""
 
 
-def tree_digest(paths: Iterable[Path], memo: Memo) -> str:
+def tree_digest(paths: Iterable[Path], memo: Memo | None) -> str:
     """SHA-256 of whole folders: names and contents of all files, in order.
+
+    Without `memo`, every file is read.
 
     Raises:
         FileNotFoundError: one of the paths does not exist.
@@ -54,7 +56,7 @@ def tree_digest(paths: Iterable[Path], memo: Memo) -> str:
     return hashlib.sha256(canonical_json(file_digests(files, memo)).encode()).hexdigest()
 
 
-def file_digests(files: Iterable[tuple[str, Path]], memo: Memo) -> dict[str, str]:
+def file_digests(files: Iterable[tuple[str, Path]], memo: Memo | None) -> dict[str, str]:
     """name -> SHA-256 of each file, or why it cannot be read, so that changed permissions count as a change."""
     named = [(name, path, path_key(path)) for name, path in files]
     found = read_changed("digest", {key: path for _, path, key in named}, lambda _, path: _digest(path), memo)

@@ -251,6 +251,28 @@ class Pipeline:
             raise GraphError(f"pipeline {self.name!r} has no stage {name!r}; {lookup.did_you_mean(plain, self.nodes)}")
         return self.nodes[plain]
 
+    def sources(self, name: str) -> dict[str, Channel]:
+        """Which artifacts of its own run a stage requires: input name -> channel.
+
+        An input that is looked up in earlier runs must differ from an artifact of this run. Its name stands for that
+        artifact, unless another input reads the same.
+
+        Args:
+            name: of the node.
+
+        Raises:
+            GraphError: no such node.
+        """
+        node = self.node(name)
+        found = {key: source for key, source in node.inputs.items() if isinstance(source, Channel)}
+        for key, source in node.inputs.items():
+            now: Channel | None = source.other_than if isinstance(source, LatestBlessed) else None
+            if isinstance(source, Previous) and source.producer != node.name:
+                now = getattr(self.node(source.producer), source.key)
+            if now is not None and now not in found.values():
+                found[key] = now
+        return found
+
     def _check(self, node: Node) -> None:
         _check_name(node.name)
         if node.name in self.nodes:

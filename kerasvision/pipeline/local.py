@@ -114,13 +114,14 @@ def run(
     workers_stages = frozenset(name for name in chosen if _is_worker(shared_by(pipeline.nodes[name])))
     # If nothing has run yet, at least one stage will execute.
     will_execute = force or not (Path(root) / RUNS_FOLDER).exists()
-    with opened(Path(root) / RUNS_FOLDER) as store:
-        record = RunRecord(_new_run_id(), pipeline.name, time.time_ns() // 1_000_000, purpose)
+    between_machines = any(_has_others(shared_by(pipeline.nodes[name])) for name in chosen)
+    with opened(Path(root) / RUNS_FOLDER, between_machines=between_machines) as store:
+        record = new_run(pipeline, purpose=purpose)
         context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
         results: dict[str, Result] = {}
         hooks = pipeline.hooks if purpose == PIPELINE else Hooks()
         with (
-            _failure_told(hooks, record, Path(root), listener),
+            failure_reported(hooks, record, Path(root), listener),
             _pushes_told(hooks, record, results, Path(root), listener),
             _registered(record, store, asked.to_text() if asked else ""),
         ):
@@ -134,7 +135,7 @@ def run(
 
 
 @contextmanager
-def _failure_told(hooks: Hooks, run: RunRecord, root: Path, listener: Listener) -> Iterator[None]:
+def failure_reported(hooks: Hooks, run: RunRecord, root: Path, listener: Listener) -> Iterator[None]:
     """Calls the program for failures if the run fails; not if it is stopped."""
     try:
         yield
@@ -271,6 +272,21 @@ def _is_worker(shared: str | None) -> bool:
     return role is not None and not role.is_chief
 
 
-def _new_run_id() -> str:
+def _has_others(shared: str | None) -> bool:
+    """Whether other processes, perhaps on other machines, run a stage together with this one."""
+    if shared == "tf_config":
+        return len(read_cluster(os.environ).addresses) > 1
+    return shared == "keras_tuner" and read_role(os.environ) is not None
+
+
+def new_run(pipeline: Pipeline, *, purpose: str = PIPELINE, run_id: str | None = None) -> RunRecord:
+    """A run that begins now.
+
+    Args:
+        pipeline: what is run.
+        purpose: the command that needs the run.
+        run_id: its id; None: a new one.
+    """
     # The random part distinguishes runs that start in the same second, or after the clock was set back.
-    return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    run_id = run_id or f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return RunRecord(run_id, pipeline.name, time.time_ns() // 1_000_000, purpose)

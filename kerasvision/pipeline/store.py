@@ -59,12 +59,13 @@ class Store:
     Args:
         folder: the folder of `metadata.sqlite`; paths of artifacts are relative to it.
         read_only: never write. If there is no file yet, an empty store in memory is used instead.
+        between_machines: whether processes on other machines may use it at the same time.
 
     Raises:
         StoreError: the folder or file cannot be read or written, is damaged, or comes from a newer version.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False, between_machines: bool = False) -> None:
         self.folder = folder.absolute()
         self.file = self.folder / "metadata.sqlite"
         self.read_only = read_only
@@ -72,7 +73,7 @@ class Store:
         check_path(self.folder)
         # SQLite fails instead of waiting if two processes switch one new file to WAL.
         with nullcontext() if read_only else alone(self.folder, "metadata"):
-            self.database = open_database(self.file, read_only=read_only)
+            self.database = open_database(self.file, read_only=read_only, between_machines=between_machines)
             try:
                 self._check_schema()
             except UNUSABLE as error:
@@ -400,9 +401,9 @@ class Store:
 
 
 @contextmanager
-def opened(folder: Path, *, read_only: bool = False) -> Iterator[Store]:
+def opened(folder: Path, *, read_only: bool = False, between_machines: bool = False) -> Iterator[Store]:
     """A store that is closed at the end."""
-    store = Store(folder, read_only=read_only)
+    store = Store(folder, read_only=read_only, between_machines=between_machines)
     try:
         yield store
     finally:

@@ -54,6 +54,13 @@ def test_the_chief_publishes_and_then_the_others_find_its_result(on_all, this_is
     assert run(on_all.pipeline(number, factor=3), root=tmp_path, only="multiply", force=True).stages[-1].took_part
 
 
+def test_the_store_of_several_machines_has_no_shared_memory(on_all, this_is, number, tmp_path):
+    this_is(0)
+    run(on_all.pipeline(number), root=tmp_path)
+    # 1 is a rollback journal, 2 is WAL: https://www.sqlite.org/fileformat.html
+    assert (tmp_path / "runs" / "metadata.sqlite").read_bytes()[18:20] == b"\x01\x01"
+
+
 def test_stages_after_it_are_the_chiefs(on_all, this_is, number, tmp_path):
     this_is(1)
     pipeline = on_all.pipeline(number)
