@@ -5,8 +5,6 @@ A kind of slices may cross several of these, `label*brightness`: its parts are t
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -154,16 +152,25 @@ def _combined(parts: Sequence[Sequence[_Part]], *, most: int) -> Iterator[_Part]
 
     If there are more, the smallest of them form one slice.
     """
+    numbers = np.stack([_numbers(column) for column in parts], axis=1)
     found = []
-    for combination in product(*parts):
-        rows = reduce(np.intersect1d, (rows for _, rows, _ in combination))
-        if len(rows):
-            words = ", ".join(words for _, _, words in combination if words)
-            found.append((AND.join(value for value, _, _ in combination), rows, words))
+    for _, group in sorted(pd.DataFrame(numbers).groupby(list(range(len(parts)))).indices.items()):
+        rows = np.asarray(group)
+        combination = [column[number] for column, number in zip(parts, numbers[rows[0]], strict=True)]
+        words = ", ".join(words for _, _, words in combination if words)
+        found.append((AND.join(value for value, _, _ in combination), rows, words))
     largest = sorted(range(len(found)), key=lambda place: -len(found[place][1]))
     yield from (found[place] for place in sorted(largest[:most]))
     if len(found) > most:
         yield OTHERS, np.sort(np.concatenate([found[place][1] for place in largest[most:]])), ""
+
+
+def _numbers(parts: Sequence[_Part]) -> np.ndarray:
+    """int64 (M,): the number of the part that each example is in; it is in exactly one."""
+    numbers = np.empty(sum(len(rows) for _, rows, _ in parts), np.int64)
+    for number, (_, rows, _) in enumerate(parts):
+        numbers[rows] = number
+    return numbers
 
 
 def slice_table(judgement: Judgement, slices: Sequence[Slice], settings: Evaluation) -> pd.DataFrame:
