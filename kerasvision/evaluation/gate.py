@@ -5,6 +5,7 @@ import math
 import numbers
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -166,8 +167,10 @@ def _example(task: Task, scores: Mapping[str, float]) -> str:
     if metric is None or not math.isfinite(scores.get(metric, math.nan)):
         return "c.AtMost('size_mb', 50)"
     is_smaller = task.settings.best_is(metric) == "min"
-    bound = (math.ceil if is_smaller else math.floor)(100 * scores[metric]) / 100
-    return f"c.{'AtMost' if is_smaller else 'AtLeast'}({metric!r}, {bound:g})"
+    # Computed with fractions and written with all digits, so that the model passes it however large its value is.
+    hundredths = (math.ceil if is_smaller else math.floor)(100 * Fraction(float(scores[metric])))
+    bound = repr(hundredths / 100).removesuffix(".0")
+    return f"c.{'AtMost' if is_smaller else 'AtLeast'}({metric!r}, {bound})"
 
 
 def _decide(results: tuple[RuleResult, ...], example: str) -> tuple[VerdictWord, str]:

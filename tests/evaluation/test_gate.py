@@ -469,7 +469,14 @@ def test_without_rules_undecided_and_so_not_blessed(verdict):
 
 @pytest.mark.parametrize(
     ("scores", "rule"),
-    [({"mae": 2.345}, "c.AtMost('mae', 2.35)"), ({}, "c.AtMost('size_mb', 50)")],
+    [
+        ({"mae": 2.345}, "c.AtMost('mae', 2.35)"),
+        ({"mae": 3.0}, "c.AtMost('mae', 3)"),
+        ({"mae": 1234567.891}, "c.AtMost('mae', 1234567.9)"),
+        # The next number above 0.35: a hundred times that is rounded to 35.
+        ({"mae": math.nextafter(0.35, 1)}, "c.AtMost('mae', 0.36)"),
+        ({}, "c.AtMost('size_mb', 50)"),
+    ],
 )
 def test_the_rule_to_add_is_one_that_the_model_would_pass(scores, rule):
     judgement = Judgement(scores, rows=pd.DataFrame({"id": ["a"]}))
