@@ -15,7 +15,7 @@ from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.capacity import default_workers, has_gpus
 from kerasvision.pipeline.checks import check_pipeline, needed, selected
 from kerasvision.pipeline.fingerprint import fingerprint
-from kerasvision.pipeline.graph import Pipeline
+from kerasvision.pipeline.graph import Channel, Node, Pipeline
 from kerasvision.pipeline.hooks import after_failure, after_push
 from kerasvision.pipeline.launcher import (
     Launch,
@@ -25,7 +25,7 @@ from kerasvision.pipeline.launcher import (
     shared_by,
 )
 from kerasvision.pipeline.listener import Listener
-from kerasvision.pipeline.records import PIPELINE, RunRecord
+from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, RunRecord
 from kerasvision.pipeline.request import request_of
 from kerasvision.pipeline.resolving import NEVER_FINISHED, Outputs, resolve_inputs, reusable, why_not_reusable
 from kerasvision.pipeline.store import Store, opened
@@ -259,9 +259,16 @@ def _planned(pipeline: Pipeline, name: str, done: Outputs, store: Store) -> Plan
     if outputs is None:
         left = unfinished_work(node, print_, store, pipeline.name)
         reasons = why_not_reusable(node, print_, store, pipeline.name)
-        return PlannedStage(name, "run", (*([left.sentence(name)] if left else []), *reasons))
+        return PlannedStage(name, "run", (*([left.sentence(name)] if left else []), *reasons, *_looked_up(node, inputs)))
     done[name] = outputs
     return PlannedStage(name, "reuse")
+
+
+def _looked_up(node: Node, inputs: Mapping[str, ArtifactRecord]) -> Iterator[str]:
+    """Names the artifacts of earlier runs that a stage would read: the pipeline file does not say which ones these are."""
+    for key, source in node.inputs.items():
+        if key in inputs and not isinstance(source, Channel):
+            yield f"{key} is {inputs[key].type} {inputs[key].id}, in {inputs[key].uri}"
 
 
 def _is_worker(shared: str | None) -> bool:

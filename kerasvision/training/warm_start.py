@@ -33,7 +33,7 @@ def with_latest_weights(
         say("  no model of this pipeline is blessed yet: the weights begin at random")
         return with_value(settings, "model.weights", None)
     check_no_leak(pd.read_parquet(manifest, columns=_COLUMNS), pd.read_parquet(network_manifest, columns=_COLUMNS))
-    say("  the weights begin as those of the last blessed model")
+    say(f"  the weights begin as those of the last blessed model, {network}")
     return with_value(settings, "model.weights", str(network))
 
 

@@ -65,10 +65,12 @@ def test_nothing_runs_again_if_nothing_changed(tmp_path):
 
 
 def test_plan_names_the_model_as_a_reason(tmp_path):
-    for text in ("a", "b", "c"):
+    for text in ("a", "b"):
         trained(text, tmp_path)
+    newest = run(pipeline("c"), root=tmp_path).stages[1].outputs["model"]
     planned = plan(pipeline("d"), root=tmp_path)[1]
-    assert (planned.action, planned.why) == ("run", ("input base_model: content changed", "setting text: c -> d"))
+    named = f"base_model is Model {newest.id}, in {newest.uri}"
+    assert (planned.action, planned.why) == ("run", ("input base_model: content changed", "setting text: c -> d", named))
 
 
 def test_only_a_node_that_trains_can_begin_with_its_own_training():
@@ -133,6 +135,7 @@ def test_the_weights_are_those_of_the_model_and_at_first_random(manifests, tmp_p
     network = tmp_path / "model.keras"
     begun = with_latest_weights(settings(), network=network, manifest=now, network_manifest=then)
     assert begun.model.weights == str(network)
+    assert f"the weights begin as those of the last blessed model, {network}" in capsys.readouterr().err
     assert with_latest_weights(settings(), network=None, manifest=now, network_manifest=None).model.weights is None
     assert "no model of this pipeline is blessed yet" in capsys.readouterr().err
     other = settings("other.keras")
