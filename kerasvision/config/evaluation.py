@@ -55,7 +55,8 @@ class Evaluation(Config):
     `height`, `size` in bytes, and how many `captions`, `objects`, `tags`, `map_classes` and `values`), by `pixels` (width
     times height) or by `brightness` (mean of all values of an image, 0 to 255). Numbers are divided at quantiles of that
     split into bands of about equally many images. `label*brightness` divides by both: each label in each band of brightness
-    that has an image.
+    that has an image. Of more than 100 such combinations, the smallest form one slice, unless a rule of the gate names
+    `label*brightness`. So do the rarest of more than 100 values of any column but `label`.
 
     >>> Evaluation(slices=("brightnes",))
     Traceback (most recent call last):
