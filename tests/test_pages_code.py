@@ -35,6 +35,7 @@ PIECES = {
     ("search",): ("digits", "fashion_mnist_tuned"),
     ("gate",): ("digits", "flowers"),
     ("hooks",): ("digits",),
+    ("cluster",): ("digits",),
     ("source",): ("flowers",),
     ("splits",): ("digits", "flowers"),
 }

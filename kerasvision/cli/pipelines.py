@@ -3,7 +3,7 @@
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -18,6 +18,8 @@ from kerasvision.shortened import first_lines
 
 if TYPE_CHECKING:
     from kerasvision.pipeline.local import RunResult
+
+Target = Literal["kubeflow"]
 
 
 def run(
@@ -148,12 +150,50 @@ def plan(
     print_whole(table)
 
 
-def compile_(pipeline_file: PipelineFile, overrides: Overrides = []) -> None:  # noqa: B006
-    """Print the whole pipeline as canonical JSON: stages, connections, settings."""
+def compile_(
+    pipeline_file: PipelineFile,
+    overrides: Overrides = [],  # noqa: B006
+    target: Annotated[
+        Target | None, typer.Option("--to", help="Write a file for Kubeflow Pipelines instead of canonical JSON.")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="For Kubeflow: the container image, with the pipeline file in it.")
+    ] = None,
+    volume: Annotated[
+        str | None,
+        typer.Option(metavar="CLAIM", help="For Kubeflow: the PersistentVolumeClaim of runs/; by default kerasvision."),
+    ] = None,
+    mount: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="For Kubeflow: where the containers see it; by default /kerasvision."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here; by default the text is printed.")
+    ] = None,
+) -> None:
+    """Print the whole pipeline as canonical JSON: stages, connections, settings; or as YAML for Kubeflow Pipelines."""
+    from kerasvision.errors import ConfigError
+    from kerasvision.pipeline.kubeflow import Containers, kubeflow_text
     from kerasvision.pipeline.spec import compile_pipeline
     from kerasvision.pipeline.standard import load_pipeline
 
-    typer.echo(compile_pipeline(load_pipeline(pipeline_file, overrides=overrides)), nl=False)
+    named: dict[str, Any] = {name: value for name, value in {"claim": volume, "root": mount}.items() if value is not None}
+    if (target is None) != (image is None):
+        raise ConfigError("--to kubeflow and --image require each other: every stage runs in that container image")
+    if target is None and named:
+        raise ConfigError("--volume and --mount require --to kubeflow")
+    pipeline = load_pipeline(pipeline_file, overrides=overrides)
+    if image is None:
+        text = compile_pipeline(pipeline)
+    else:
+        text = kubeflow_text(pipeline, Containers(image, pipeline_file, tuple(overrides), **named))
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    if out.exists() and not out.is_file():
+        raise ConfigError("--out must name a file", received=str(out))
+    out.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {out}")
 
 
 MOST_REASONS = 8

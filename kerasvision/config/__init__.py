@@ -35,6 +35,7 @@ from kerasvision.config.base import Component, Config
 from kerasvision.config.box_sources import Voc, Yolo
 from kerasvision.config.captioning import BeamSearch, Captioning, Decoding, Greedy, Sample, Subwords, Vocabulary, Words
 from kerasvision.config.classification import Classification
+from kerasvision.config.cluster import Cluster, Resources, Secret
 from kerasvision.config.coco import Coco
 from kerasvision.config.detection import Detection
 from kerasvision.config.evaluation import Evaluation, SimpleModels
@@ -63,7 +64,8 @@ from kerasvision.config.whitening import PcaWhitening, Whitening, ZcaWhitening
 
 __all__ = [
     "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "BeamSearch", "Better", "Captioning",
-    "Choice", "Classification", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine", "CutMix", "Cutout",
+    "Choice", "Classification", "Cluster", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine",
+    "CutMix", "Cutout",
     "Decoding", "Detection", "Digits", "EarlyStopping", "EncodedCrop", "Evaluation", "Experiment", "Exponential", "Export",
     "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Generation", "Grayscale", "Greedy", "Hooks", "Idx",
     "ImageFolder",
@@ -71,8 +73,10 @@ __all__ = [
     "Masks", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse", "OneCycle",
     "Onnx", "OpenVino", "OpenVinoBfloat16", "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict", "RandAugment",
     "RandomCrop", "RandomErasing",
-    "RandomFlip", "RandomResizedCrop", "Reconstruction", "Regression", "RmsProp", "Rotate", "Rule", "Sample", "ScaleJitter",
-    "Schedule", "Search", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits", "Step",
+    "RandomFlip", "RandomResizedCrop", "Reconstruction", "Regression", "Resources", "RmsProp", "Rotate", "Rule", "Sample",
+    "ScaleJitter",
+    "Schedule", "Search", "Secret", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits",
+    "Step",
     "Subwords", "Table", "Task", "TfRecord", "Tfds", "Training", "Transform", "Translate", "VisibleObjects", "Voc",
     "Vocabulary", "Whitening", "Words", "Yolo", "ZcaWhitening", "Zoom",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_serializer, model_validator
 from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, RandomCrop, check_order, check_task
 from kerasvision.config.base import Config
+from kerasvision.config.cluster import Cluster
 from kerasvision.config.evaluation import TEN_CROP, Evaluation, SimpleModels
 from kerasvision.config.export import Export
 from kerasvision.config.gate import Gate
@@ -236,6 +237,9 @@ class Experiment(Config):
     serving: Serving = Field(default=Serving(), description="how the saved model is checked and timed")
     predict: Predict | None = Field(default=None, description="images to predict once the model is blessed")
     hooks: Hooks = Field(default=Hooks(), description="programs that are called after a push or a failure")
+    cluster: Cluster = Field(
+        default=Cluster(), description="what the stages request on a cluster, and secrets that they see"
+    )
 
     @field_validator("name", mode="before")
     @classmethod

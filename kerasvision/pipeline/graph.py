@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from kerasvision import lookup
 from kerasvision.config.base import Config
+from kerasvision.config.cluster import Cluster
 from kerasvision.config.experiment import NAME_PATTERN
 from kerasvision.config.hooks import Hooks
 from kerasvision.errors import GraphError
@@ -193,7 +194,7 @@ class Pipeline:
     """Stages in the order in which they were added. They can run in this order.
 
     `origin` is the file that it was loaded from; None if a program made it, or changed it since. `hooks` are programs that
-    `run` calls at its end.
+    `run` calls at its end. `cluster` says what stages get on a cluster.
 
     >>> from kerasvision.pipeline.graph import Pipeline
     >>> pipeline = Pipeline("demo")
@@ -207,6 +208,7 @@ class Pipeline:
     nodes: dict[str, Node] = field(default_factory=dict)
     origin: PipelineFile | None = None
     hooks: Hooks = field(default_factory=Hooks)
+    cluster: Cluster = field(default_factory=Cluster)
 
     def __post_init__(self) -> None:
         _check_name(self.name)

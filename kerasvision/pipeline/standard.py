@@ -170,7 +170,10 @@ def _pipeline_of(module: ModuleType, path: Path, experiment: Experiment) -> Pipe
         if not isinstance(pipeline, Pipeline):
             raise GraphError(f"pipeline(experiment) in {path} must return a Pipeline", received=pipeline)
         _check_final(experiment, pipeline)
-    pipeline.hooks = experiment.hooks
+    for name in sorted(experiment.cluster.stages - pipeline.nodes.keys()):
+        near = lookup.did_you_mean(name, pipeline.nodes)
+        raise GraphError(f"cluster names a stage {name!r} that the pipeline does not have; {near}")
+    pipeline.hooks, pipeline.cluster = experiment.hooks, experiment.cluster
     pipeline.origin = PipelineFile(path, experiment.to_data())
     return pipeline
 

@@ -44,6 +44,11 @@ REPOSITORY = Path(__file__).parent.parent.parent
         (["new", "../up", "--images", "."], 2, "and is not a path; received '../up'"),
         (["new", "mine", "--images", "/nowhere"], 3, "there is no folder /nowhere"),
         (["data", "scan", "/nowhere"], 2, "there is no pipeline file or folder /nowhere"),
+        (["compile", "pipelines/digits.py", "--to", "kubeflow"], 2, "--to kubeflow and --image require each other"),
+        (["compile", "pipelines/digits.py", "--image", "vision:1"], 2, "--to kubeflow and --image require each other"),
+        (["compile", "pipelines/digits.py", "--mount", "/data"], 2, "--volume and --mount require --to kubeflow"),
+        (["compile", "pipelines/digits.py", "-o", "tests"], 2, "--out must name a file; received 'tests'"),
+        (["compile", "pipelines/digits.py", "--to", "airflow", "--image", "a"], 2, "'airflow' is not"),
         (["predict", "/nowhere", "x.png"], 2, "is not a saved model: there is no such folder"),
         (["serve", "/nowhere", "--engine", "openvina"], 2, "no engine is named 'openvina'; did you mean 'openvino'?"),
         (["sample", "/nowhere"], 2, "give either --out, a picture of all images, or --folders"),
@@ -165,6 +170,17 @@ EXPERIMENT = c.Experiment(name="test", source=c.ImageFolder(path="caf\\udce9"), 
 def test_compiled_pipeline_equals_the_golden_file(pipeline, request, kerasvision):
     golden = REPOSITORY / "tests" / "golden" / f"{pipeline.stem}.json"
     compiled = kerasvision("compile", pipeline).stdout
+    if request.config.getoption("--update-golden"):
+        golden.write_text(compiled)
+    assert compiled == golden.read_text()
+
+
+def test_compiled_file_for_kubeflow_equals_the_golden_file(request, kerasvision, tmp_path):
+    golden = REPOSITORY / "tests" / "golden" / "digits.kubeflow.yaml"
+    options = ("--to", "kubeflow", "--image", "registry.example/vision:1", "--set", "cluster.resources.trainer={'gpus': 1}")
+    done = kerasvision("compile", "pipelines/digits.py", *options, "-o", tmp_path / "digits.yaml")
+    assert done.stdout == f"wrote {tmp_path / 'digits.yaml'}\n"
+    compiled = (tmp_path / "digits.yaml").read_text()
     if request.config.getoption("--update-golden"):
         golden.write_text(compiled)
     assert compiled == golden.read_text()

@@ -142,7 +142,7 @@ def test_path_without_the_component_shows_the_setting_of_each():
     ("path", "message"),
     [
         ("trainng", "no setting is named 'trainng'; did you mean 'training'?"),
-        ("learning_rate.x", "no setting is named 'learning_rate.x'; choose from augment, evaluation, "),
+        ("learning_rate.x", "no setting is named 'learning_rate.x'; choose from augment, cluster, evaluation, "),
         ("training.image_sise", "no setting is named 'training.image_sise'; did you mean source.shapes.image_size or "),
         ("patience", "no setting is named 'patience'; did you mean training.early_stopping.patience?"),
         ("training.optimizer.adm", "no setting is named 'training.optimizer.adm'; did you mean 'adam'?"),
