@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(3000),  # kfp starts each of eleven stages in a process of its own
     pytest.mark.skipif(
         importlib.util.find_spec("kfp") is None,
         reason="requires kfp, which the locked versions do not allow; see the docstring",
