@@ -50,6 +50,13 @@ SAYS = {
         "values that are back in their place: 64 of 64",
         "weights of the transposed convolutions: 23328",
     ),
+    "04_linear_classifiers": (
+        "hinge [2.9]  softmax [2.04]",
+        "losses and gradients: equal to those of c.Classification",
+        "each way is better than the one before: True",
+        "five steps of kerasvision's linear: the same weights",
+        ANSWERED,
+    ),
     "05_backpropagation": (
         "f = -12, dx = -4, dy = -4, dz = 3",
         "half of h, a quarter of the error: 4.00",
@@ -66,12 +73,28 @@ SAYS = {
         "nearly all digits are read: True",
         ANSWERED,
     ),
+    "07_optimisation": (
+        "at 0.102 the steps grow: True  at 2/21 both shrink by 19/21 each step",
+        *(f"{name}: the 40 places of Keras'" for name in ("SGD", "momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam")),
+        "momentum is ahead of SGD: True",
+        "the lowest and the highest are worst: True",
+        "the falling rate ends below a tenth of the other's loss: True",
+        "the cosine with warm-up by hand: equal",
+        "the noise falls with 1 / B: True",
+        ANSWERED,
+    ),
 }
 # The fewest pictures that a notebook shows.
 PICTURES = 5
-# Those that train for minutes are executed by default for one step of each training, without a graph. Then a figure may be
-# another one: notebook -> what is replaced, and which of the lines above then need not be true.
-IN_SHORT = {"03_every_pixel": (("SCENES, EPOCHS = 800, 16", "SCENES, EPOCHS = 16, 1"), ("finer maps are better: True",))}
+# Those that take more than about 20 s are executed by default for a few steps of each training, without a graph. Then a figure
+# may be another one: notebook -> what is replaced, and which of the lines above then need not be true.
+IN_SHORT = {
+    "03_every_pixel": (("SCENES, EPOCHS = 800, 16", "SCENES, EPOCHS = 16, 1"), ("finer maps are better: True",)),
+    "04_linear_classifiers": (
+        ("SCENES, TRIES = 1600, 1000", "SCENES, TRIES = 100, 50"),
+        ("each way is better than the one before: True",),
+    ),
+}
 EAGERLY = "import tensorflow as tf\ntf.config.run_functions_eagerly(True)\n"
 
 
@@ -103,7 +126,7 @@ def test_cells_run_in_order_and_show_what_the_text_says(name, warm, tmp_path):
 
 
 @pytest.mark.parametrize("name", IN_SHORT)
-def test_cells_run_in_order_with_one_step_of_each_training(name, warm, tmp_path):
+def test_cells_run_in_order_with_few_steps_of_each_training(name, warm, tmp_path):
     (before, after), without = IN_SHORT[name]
     text = (FOLDER / f"{name}.ipynb").read_text(encoding="utf-8")
     assert before in text
