@@ -86,8 +86,8 @@ SAYS = {
 }
 # The fewest pictures that a notebook shows.
 PICTURES = 5
-# Those that take more than about 20 s are executed by default for a few steps of each training, without a graph. Then a figure
-# may be another one: notebook -> what is replaced, and which of the lines above then need not be true.
+# Those that take more than about 20 s are executed by default for a few steps of each training, without a graph. Then a
+# figure may be another one: notebook -> what is replaced, and which of the lines above then need not be true.
 IN_SHORT = {
     "03_every_pixel": (("SCENES, EPOCHS = 800, 16", "SCENES, EPOCHS = 16, 1"), ("finer maps are better: True",)),
     "04_linear_classifiers": (
