@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+# Scripts for an environment with kfp, started by a test.
+collect_ignore = ["run_in_kfp.py", "written_by_kfp.py"]
+
 
 @pytest.fixture(scope="session")
 def toy():
