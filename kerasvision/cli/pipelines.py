@@ -104,7 +104,7 @@ def stage(
         refuse_unpushed(result)
         return
     if run_id is not None or executor_input is not None:
-        raise ConfigError("--run and --executor-input require --in or --out")
+        raise ConfigError("--run and --executor-input require --in or --out", hint="name the folders, or leave them out")
     run(pipeline_file, overrides, only=name, force=force, root=root)
 
 
@@ -179,9 +179,11 @@ def compile_(
 
     named: dict[str, Any] = {name: value for name, value in {"claim": volume, "root": mount}.items() if value is not None}
     if (target is None) != (image is None):
-        raise ConfigError("--to kubeflow and --image require each other: every stage runs in that container image")
+        given = f"--to {target}" if target else f"--image {image}"
+        hint = "add --image registry/name:tag, in which every stage runs" if target else "add --to kubeflow, or leave it out"
+        raise ConfigError("--to kubeflow and --image require each other", received=f"{given} alone", hint=hint)
     if target is None and named:
-        raise ConfigError("--volume and --mount require --to kubeflow")
+        raise ConfigError("--volume and --mount require --to kubeflow", hint="add it and --image, or leave them out")
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
     if image is None:
         text = compile_pipeline(pipeline)
@@ -191,7 +193,8 @@ def compile_(
         typer.echo(text, nl=False)
         return
     if out.exists() and not out.is_file():
-        raise ConfigError("--out must name a file", received=str(out))
+        raise ConfigError("--out must name a file", received=str(out), hint=f"write {out / 'pipeline.yaml'}, for example")
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     typer.echo(f"wrote {out}")
 

@@ -71,8 +71,9 @@ def _folders(option: str, texts: Iterable[str]) -> dict[str, Path]:
     for text in texts:
         key, _, folder = text.partition("=")
         if not key or not folder:
-            raise ConfigError(f"{option} must have the form KEY=FOLDER", received=text)
+            hint = f"write {option} examples=FOLDER, for example"
+            raise ConfigError(f"{option} must have the form KEY=FOLDER", received=text, hint=hint)
         if key in folders:
-            raise ConfigError(f"{option} names each key once", received=text)
+            raise ConfigError(f"{option} names each key once", received=text, hint=f"leave it or {key}={folders[key]} out")
         folders[key] = Path(folder)
     return folders

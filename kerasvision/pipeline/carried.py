@@ -21,6 +21,7 @@ from kerasvision.pipeline.records import ArtifactRecord, Properties
 
 RECORD = "artifact.json"
 CONTENT = "content"
+_FROM_A_STAGE = "name a folder that `kerasvision stage --out` has written"
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,15 @@ class Carried:
         """Reads the folder's `artifact.json`.
 
         Raises:
-            DataError: there is none, or it has another form.
+            DataError: the file does not exist, or is not such a record.
         """
         file = folder / RECORD
         try:
             return cls(**json.loads(file.read_text(encoding="utf-8")))
         except FileNotFoundError:
             if not folder.is_dir():
-                raise DataError(f"there is no folder {folder}") from None
-            hint = "name a folder that `kerasvision stage --out` has written"
-            raise DataError(f"{folder} must contain {RECORD}", hint=hint) from None
+                raise DataError("the folder of an input must exist", received=str(folder), hint=_FROM_A_STAGE) from None
+            raise DataError(f"{folder} must contain {RECORD}", hint=_FROM_A_STAGE) from None
         except (ValueError, TypeError) as error:
             raise DataError(f"{file} is not the record of an artifact: {error}") from error
 
@@ -90,7 +90,11 @@ class Carried:
 def check_free(folder: Path) -> None:
     """Raises ConfigError if an artifact cannot be written to the folder because something is there."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"an output requires an empty folder or one that does not exist; {folder} is in use")
+        raise ConfigError(
+            "an output requires an empty folder or one that does not exist",
+            received=str(folder),
+            hint="name another one, or empty it",
+        )
 
 
 def carry(record: ArtifactRecord, folder: Path, *, pipeline: str, node: str, key: str) -> Carried:

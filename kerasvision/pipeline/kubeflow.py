@@ -72,7 +72,9 @@ class Containers:
 
     def __post_init__(self) -> None:
         if not self.image.strip():
-            raise ConfigError("the container image requires a name", received=self.image, hint="--image registry/name:tag")
+            raise ConfigError(
+                "the container image requires a name", received=self.image, hint="add --image registry/name:tag"
+            )
         if self.file.is_absolute() or ".." in self.file.parts:
             raise ConfigError(
                 "the image has the pipeline file at the same path in its working folder, so the path must be inside the "
@@ -81,9 +83,15 @@ class Containers:
                 hint="give the command in the folder that the image copies, with a path such as pipelines/digits.py",
             )
         if not self.root.is_absolute():
-            raise ConfigError("the volume is mounted at an absolute path", received=str(self.root))
+            raise ConfigError(
+                "the volume is mounted at an absolute path", received=str(self.root), hint=f"write /{self.root}, for example"
+            )
         if not re.fullmatch(OBJECT_PATTERN, self.claim):
-            raise ConfigError("the name of a claim consists of lower-case letters, digits, - and .", received=self.claim)
+            raise ConfigError(
+                "the name of a claim consists of lower-case letters, digits, - and .",
+                received=self.claim,
+                hint="give --volume the name of a PersistentVolumeClaim of the cluster",
+            )
 
 
 def kubeflow_text(pipeline: Pipeline, containers: Containers) -> str:
@@ -178,7 +186,7 @@ def _resources(asked: Resources) -> dict[str, Any]:
 
 
 def _joined(key: str, placeholder: str) -> str:
-    """`key=placeholder`, as Kubeflow wants a text that only partly is a placeholder."""
+    """`key=placeholder`, in the form that Kubeflow requires for a text with a placeholder in it."""
     return json.dumps({"Concat": [f"{key}=", placeholder]})
 
 

@@ -62,7 +62,11 @@ def run_stage(
     """
     listener = listener or Listener()
     if run_id is not None and not re.fullmatch(NAME_PATTERN, run_id):
-        raise ConfigError("the id of a run consists of lower-case letters, digits, - and _", received=run_id)
+        raise ConfigError(
+            "the id of a run consists of lower-case letters, digits, - and _",
+            received=run_id,
+            hint="write nightly-7, for example",
+        )
     node = pipeline.node(name)
     sources = pipeline.sources(name)
     _check_names(node, sources, inputs, outputs)

@@ -201,7 +201,7 @@ def test_a_folder_without_files_may_be_gone_after_an_object_store(carried, tmp_p
         ({"example": "examples"}, {}, r"train reads no 'example' from a folder; did you mean 'examples'\?"),
         ({"examples": "examples"}, {"models": "out"}, r"train writes no 'models'; did you mean 'model'\?"),
         ({"examples": "examples"}, {"model": "examples"}, "an output requires an empty folder or one that does not exist"),
-        ({"examples": "nowhere"}, {}, "there is no folder .*nowhere"),
+        ({"examples": "nowhere"}, {}, "the folder of an input must exist; received .*nowhere"),
         ({"examples": "root"}, {}, r"root must contain artifact\.json\. Name a folder that `kerasvision stage --out`"),
         ({"examples": "model"}, {}, r"read\.examples is Examples; .*model contains Model"),
         ({"examples": "broken"}, {}, r"artifact\.json is not the record of an artifact"),
