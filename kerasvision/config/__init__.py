@@ -39,7 +39,7 @@ from kerasvision.config.cluster import Cluster, Resources, Secret
 from kerasvision.config.coco import Coco
 from kerasvision.config.detection import Detection
 from kerasvision.config.evaluation import Evaluation, SimpleModels
-from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, Transform
+from kerasvision.config.experiment import Experiment, Serving
 from kerasvision.config.export import Export, Format, LiteRt, LiteRtInt8, Onnx, OpenVino, OpenVinoBfloat16
 from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
 from kerasvision.config.generation import Generation
@@ -51,6 +51,7 @@ from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
 from kerasvision.config.multi_label import MultiLabel
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
+from kerasvision.config.preparing import Ingest, Splits, Transform
 from kerasvision.config.reconstruction import Reconstruction
 from kerasvision.config.regression import Regression
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step

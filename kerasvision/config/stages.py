@@ -14,11 +14,12 @@ from kerasvision.config.augmentation import Augmentation, check_order
 from kerasvision.config.base import Config
 from kerasvision.config.evaluation import Evaluation, SimpleModels
 from kerasvision.config.example_parts import ExamplePart
-from kerasvision.config.experiment import Experiment, Ingest, Serving, Splits, Transform
+from kerasvision.config.experiment import Experiment, Serving
 from kerasvision.config.export import Export
 from kerasvision.config.gate import Gate
 from kerasvision.config.inference import Predict
 from kerasvision.config.model import Model
+from kerasvision.config.preparing import Ingest, Splits, Transform
 from kerasvision.config.search import Search
 from kerasvision.config.sources import AnnotationKind, Source
 from kerasvision.config.tasks import Names, Task

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from kerasvision.config.experiment import Splits
 from kerasvision.config.listing import is_file
+from kerasvision.config.preparing import Splits
 from kerasvision.config.sources import ImageFolder
 from kerasvision.data.records import Record
 from kerasvision.data.sources.image_folder import read_image_folder

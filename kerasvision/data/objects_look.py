@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kerasvision import lookup
 from kerasvision.config.coco import Coco
-from kerasvision.config.experiment import Splits
+from kerasvision.config.preparing import Splits
 from kerasvision.config.sources import Source
 from kerasvision.data.first_look import sampled_sizes
 from kerasvision.data.records import Record

@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kerasvision.config.experiment import Splits
 from kerasvision.config.packaged import packaged_file
+from kerasvision.config.preparing import Splits
 from kerasvision.config.published import PACKAGED
 from kerasvision.data.first_look import FirstLook
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION

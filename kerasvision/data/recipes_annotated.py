@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from kerasvision.config.experiment import Splits
+from kerasvision.config.preparing import Splits
 from kerasvision.data.recipes import Choice
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.errors import DataError

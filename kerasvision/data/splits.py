@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 
-from kerasvision.config.experiment import Splits
+from kerasvision.config.preparing import Splits
 from kerasvision.data.iterative_splits import deal_tags, with_rest
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"

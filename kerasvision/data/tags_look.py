@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasvision import lookup
-from kerasvision.config.experiment import Splits
+from kerasvision.config.preparing import Splits
 from kerasvision.config.table_source import Table
 from kerasvision.data.first_look import sampled_sizes
 from kerasvision.data.objects_look import expected_images

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import tensorflow as tf
 
-from kerasvision.config.experiment import Transform
+from kerasvision.config.preparing import Transform
 from kerasvision.data.colours import mean_and_covariance, principal_axes
 from kerasvision.data.resized_maps import place_map
 from kerasvision.data.resized_objects import place_objects

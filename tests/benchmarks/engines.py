@@ -24,7 +24,7 @@ from kerasvision.export.writing.formats.openvino import write_openvino
 from kerasvision.export.writing.saved_model import export_saved_model
 from kerasvision.export.writing.shared_network import SharedNetwork
 from kerasvision.lookup import ENGINES
-from kerasvision.served.engine import network_file
+from kerasvision.served.engine import exported_mark, network_file
 from kerasvision.served.model import ServedModel
 from kerasvision.tasks.base import make_task
 
@@ -63,11 +63,13 @@ def export(network: keras.Model, folder: Path, shape: tuple[int, int, int], prec
 
 
 def write_network(network: keras.Model, saved_model: Path, shape: tuple[int, int, int], engine: str) -> Path:
-    """The network for an engine, where a SavedModel has it."""
+    """The network for an engine, where a SavedModel has it; engines that share a file write it once."""
     file = network_file(saved_model, engine)
-    file.parent.mkdir(parents=True)
-    shared = SharedNetwork(network, shape=shape)
-    write_openvino(Exported(shared.numbered, shape, saved_model, lambda count: iter(())), file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        shared = SharedNetwork(network, shape=shape)
+        write_openvino(Exported(shared.numbered, shape, saved_model, lambda count: iter(())), file, kind=engine)
+    exported_mark(saved_model, engine).touch()
     return file
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, EncodedCrop, Mixing, VisibleObjects, check_order
-from kerasvision.config.experiment import Transform
+from kerasvision.config.preparing import Transform
 from kerasvision.data.augmentation.objects import with_visible
 from kerasvision.data.tensors import Tensors
 from kerasvision.errors import ConfigError

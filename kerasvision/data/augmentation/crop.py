@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from kerasvision.config.augmentation import IouCrop, RandomCrop, RandomResizedCrop
-from kerasvision.config.experiment import Transform
+from kerasvision.config.preparing import Transform
 from kerasvision.data.augmentation.draws import integers
 from kerasvision.data.augmentation.objects import VISIBLE, keep_objects, less_visible
 from kerasvision.data.resized_maps import place_map

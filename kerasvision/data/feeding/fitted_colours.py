@@ -6,7 +6,7 @@ import numpy as np
 
 from kerasvision.config.augmentation import Augmentation
 from kerasvision.config.augmentation_pixels import Lighting
-from kerasvision.config.experiment import Transform
+from kerasvision.config.preparing import Transform
 from kerasvision.data.colours import mean_and_covariance, principal_axes
 from kerasvision.data.feeding.inputs import SplitExamples
 from kerasvision.data.splits import TRAIN

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from kerasvision.config.experiment import Splits
+from kerasvision.config.preparing import Splits
 from kerasvision.data.splits import unit_numbers
 from kerasvision.errors import DataError
 from kerasvision.progress import say

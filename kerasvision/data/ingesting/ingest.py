@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from kerasvision import lookup
-from kerasvision.config.experiment import Ingest, Splits
 from kerasvision.config.listing import printable
+from kerasvision.config.preparing import Ingest, Splits
 from kerasvision.config.sources import Source
 from kerasvision.data.examples import Example, ExampleWriter
 from kerasvision.data.ingesting.folds import check_folds

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from kerasvision.config.experiment import Splits
+from kerasvision.config.preparing import Splits
 
 KINDS = ("added", "removed", "changed", "relabelled")
 

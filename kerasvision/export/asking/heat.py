@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from kerasvision.config.experiment import Transform
 from kerasvision.config.inference import Listed
 from kerasvision.config.keras_files import head_names
+from kerasvision.config.preparing import Transform
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.export.asking.pictures import PictureFolder

@@ -21,8 +21,8 @@ from keras import layers
 from matplotlib.figure import Figure
 
 from kerasvision import models
-from kerasvision.config.experiment import Transform
 from kerasvision.config.inference import asked_for
+from kerasvision.config.preparing import Transform
 from kerasvision.data.transform import ImageTransform, rows_at_once
 from kerasvision.errors import ConfigError, DataError
 

@@ -1,10 +1,7 @@
 """Measures kerasvision for `compare.py`."""
 
-import json
 import math
 import os
-import sys
-import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -12,6 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from rounds import LEAST, OBJECTS, PASSES, serve
 
 from kerasvision import config as c
 from kerasvision import models
@@ -23,9 +21,6 @@ from kerasvision.export.writing.fast_network import fast_network
 from kerasvision.tasks.base import Objective, make_task
 from kerasvision.training.devices.precision import building_in
 from kerasvision.training.step import TrainStep
-
-# Passes over a batch in a round, the objects of each image, and the photos of an epoch.
-PASSES, OBJECTS, LEAST = 3, 10, 1000
 
 
 def repeated(files):
@@ -113,17 +108,5 @@ def steps_of(network, objective, pair):
     return run
 
 
-def serve(run):
-    """Measures a round for each line of the standard input."""
-    print("{}", flush=True)
-    for _ in sys.stdin:
-        began = time.perf_counter(), sum(os.times()[:4])
-        count = run()
-        wall, processor = time.perf_counter() - began[0], sum(os.times()[:4]) - began[1]
-        print(json.dumps({"wall": 1000 * wall / count, "processor": 1000 * processor / count}), flush=True)
-
-
 if __name__ == "__main__":
-    asked = json.loads(sys.argv[1])
-    kinds = {"input": of_input, "inference": of_inference, "training": of_training, "detection": of_detection}
-    serve(kinds[asked["comparison"]](asked))
+    serve({"input": of_input, "inference": of_inference, "training": of_training, "detection": of_detection})

@@ -1,19 +1,13 @@
 """Measures PyTorch for `compare.py`, in an environment with torch, torchvision and pillow; it need not have kerasvision."""
 
-import json
 import math
-import os
-import sys
-import time
 from pathlib import Path
 
 import torch
 import torchvision
 from PIL import Image
+from rounds import LEAST, OBJECTS, PASSES, serve
 from torchvision.transforms import v2
-
-# Passes over a batch in a round, the objects of each image, and the photos of an epoch.
-PASSES, OBJECTS, LEAST = 3, 10, 1000
 
 
 class Photos(torch.utils.data.Dataset):
@@ -100,16 +94,5 @@ def of_detection(settings):
     return run
 
 
-def serve(run):
-    """Measures a round for each line of the standard input."""
-    print("{}", flush=True)
-    for _ in sys.stdin:
-        began = time.perf_counter(), sum(os.times()[:4])
-        count = run()
-        wall, processor = time.perf_counter() - began[0], sum(os.times()[:4]) - began[1]
-        print(json.dumps({"wall": 1000 * wall / count, "processor": 1000 * processor / count}), flush=True)
-
-
 if __name__ == "__main__":
-    asked = json.loads(sys.argv[1])
-    serve({"input": of_input, "detection": of_detection}.get(asked["comparison"], of_network)(asked))
+    serve({"input": of_input, "inference": of_network, "training": of_network, "detection": of_detection})
