@@ -70,7 +70,8 @@ def activations(network: keras.Model, images: np.ndarray) -> Activations:
         images: float32 (N, H, W, C), scaled as the network expects them.
 
     Raises:
-        ConfigError: the network has several inputs, or no layer with an activation.
+        ConfigError: the network has several inputs, no layer with an activation, or outputs that are infinite or not a
+            number.
 
     >>> network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="relu", name="hidden")])
     >>> network.set_weights([np.array([[1.0, -1.0]]), np.zeros(2)])
@@ -86,6 +87,11 @@ def activations(network: keras.Model, images: np.ndarray) -> Activations:
     seen = keras.Model(network.inputs, {layer.name: layer.output for layer in watched})
     outputs = seen(keras.ops.convert_to_tensor(images), training=True)
     found = {layer.name: np.asarray(keras.ops.convert_to_numpy(outputs[layer.name]), np.float32) for layer in watched}
+    if lost := next((name for name, values in found.items() if not np.isfinite(values).all()), None):
+        raise ConfigError(
+            f"outputs of the layer {lost} are infinite or not a number",
+            hint="check a network whose training did not diverge",
+        )
     rows = [{"layer": name, **_statistics(values)} for name, values in found.items()]
     return Activations(pd.DataFrame(rows), {name: np.histogram(values, BINS) for name, values in found.items()})
 

@@ -52,6 +52,15 @@ def test_a_network_without_activations_is_refused():
         activations(model, np.zeros((1, 3), "float32"))
 
 
+@pytest.mark.parametrize("weight", [np.nan, np.inf])
+def test_a_network_that_diverged_is_refused_with_its_first_such_layer(weight):
+    names = ("first", "second", "third")
+    network = keras.Sequential([keras.Input((2,)), *(keras.layers.Dense(2, "relu", name=name) for name in names)])
+    network.get_layer("second").kernel.assign(np.full((2, 2), weight))
+    with pytest.raises(ConfigError, match="outputs of the layer second are infinite or not a number"):
+        activations(network, np.ones((3, 2), np.float32))
+
+
 def test_images_of_a_folder_are_scaled_and_drawn(tmp_path):
     random = np.random.default_rng(0)
     for number in range(3):
