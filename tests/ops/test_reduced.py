@@ -121,7 +121,7 @@ def test_grey_is_the_luma_of_the_reduced_colours():
 
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
 def test_the_setting_reaches_the_transform(fit, monkeypatch):
-    monkeypatch.setattr("kerasvision.config.experiment.REDUCED_FROM", HEIGHT * WIDTH)
+    monkeypatch.setattr("kerasvision.config.preparing.REDUCED_FROM", HEIGHT * WIDTH)
     file = tf.constant(jpeg())
 
     def pixels(**settings):
