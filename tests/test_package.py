@@ -112,6 +112,7 @@ def wheel_root(wheel_run):
     return folder
 
 
+@pytest.mark.slow
 def test_installed_wheel_transforms_the_main_example_in_an_empty_folder_without_extras(wheel_run):
     folder, _ = wheel_run("--until", "transform", executed="5 of 5 stages executed")
     assert [page.name for page in folder.glob("runs/artifacts/digits/*/*/*/*.html")] == ["statistics.html"]

@@ -64,6 +64,7 @@ def test_scan_that_finds_an_error_exits_3(kerasvision, photos, tmp_path):
     assert re.search(r"^fail: \d+ images to use, 0 left out$", done.stdout, flags=re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_show_reads_new_images_alone(kerasvision, tmp_path):
     (tmp_path / "photos.py").write_text(PIPELINE)
     write_photos(tmp_path / "photos", range(16))

@@ -244,6 +244,7 @@ def test_another_network_is_refused(saved_model, photo, tmp_path):
         assert isinstance(done.exception, ConfigError) and message in str(done.exception), done.exception
 
 
+@pytest.mark.slow
 def test_a_network_without_maps_is_explained_by_the_other_methods(photo, tmp_path):
     linear = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     save_network(linear, tmp_path / "linear.keras", names=CLASSES)

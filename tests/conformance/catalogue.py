@@ -148,9 +148,9 @@ NETWORKS = [
     Network("mlp", (8, 8, 3), {"hidden": 16}),
     Network("mlp", (8, 8, 3), {"hidden": (16, 8), "activation": "maxout"}),
     Network("lenet5", (28, 28, 1), everywhere=True),
-    Network("lenet5", (32, 32, 3), {"activation": "relu", "pooling": "max"}),
+    Network("lenet5", (32, 32, 3), {"activation": "relu", "pooling": "max"}, slow=True),
     Network("alexnet", (67, 67, 3), {"dropout": 0.0}),
-    Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0}),
+    Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0}, slow=True),
     Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0, "activation": "maxout", "initialization": "he"}, slow=True),
     Network("vgg11", (32, 32, 3), SMALL_VGG),
     Network("vgg11", (32, 32, 3), {**SMALL_VGG, "batch_norm": True}, idle=r"_conv\d/bias"),
@@ -220,7 +220,7 @@ NETWORKS = [
     # Maps of 2 x 4 and 1 x 2 cells: 10 cells of 10 + 4 + 1 numbers, and of 9 * (10 + 4).
     Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16}, rows=15, everywhere=True),
     Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8, "distances": "exp", "norm": "batch"}, slow=True, rows=15),
-    Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8}, rows=126),
+    Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8}, rows=126, slow=True),
     Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16, "norm": "group"}, slow=True, rows=126),
     # A cell has 4 boxes of 10 logits, a logit of the background and 4 offsets: 60 numbers. The maps have 10 cells.
     Network("ssd", (16, 32, 3), {**SMALL_SSD, "ratios": "2"}, rows=60),

@@ -175,6 +175,7 @@ def test_file_of_a_network_names_nothing_but_what_keras_has(model):
     assert {name.partition(".")[0] for name in named - MARKS} == {"keras"}
 
 
+@pytest.mark.slow
 def test_saved_equals_loaded_in_a_process_without_kerasvision(logits, network, reloaded_networks):
     reloaded = np.load(reloaded_networks(network) / f"{network}.out.npy")
     # Plain Keras normalises by other operations than the fused kernel.

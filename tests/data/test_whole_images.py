@@ -93,6 +93,7 @@ def test_facts_say_how_many_images_and_how_much_variance():
     assert facts == {"images": 200, "components": 3, "variance_kept": pytest.approx(share, abs=1e-6)}
 
 
+@pytest.mark.slow
 def test_images_of_small_deviation_far_from_zero_are_still_fitted_precisely():
     images = np.full((3000, 36), 200, np.uint8)
     images[0, 0] = 201
@@ -208,6 +209,7 @@ def test_an_impossible_scale_is_refused_when_the_file_is_read(settings, message)
         c.Transform(**{"image_size": SHAPE[:2], **settings})
 
 
+@pytest.mark.slow
 def test_more_axes_than_images_are_refused_with_the_number_that_is_possible():
     images = tf.data.Dataset.from_tensor_slices(encoded(IMAGES[:20]))
     for scale in (c.ZcaWhitening(), c.PcaWhitening(components=20)):

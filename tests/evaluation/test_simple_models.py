@@ -84,6 +84,7 @@ def test_images_of_12_bits_fill_the_range(trained, tmp_path):
     np.testing.assert_allclose(small.features[0] * 255, [0, 128, 255, 1], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_part_of_the_images_is_drawn_the_same_every_time(trained):
     drawn = [
         small_images(trained.examples, split="train", most=10, task=trained.task, side=4, is_grey=False) for _ in range(2)
@@ -159,6 +160,7 @@ def test_baselines_are_judged_by_the_task_and_scored_by_its_headline_metric(trai
     assert best == {"simple_mean_distance": pytest.approx(expected[0]), "simple_model": "the mean on images"}
 
 
+@pytest.mark.slow
 def test_baselines_of_a_task_without_a_headline_metric_are_refused(trained, stripes):
     schema = DataSchema.load(stripes.schema)
     with pytest.raises(ConfigError, match=r"Distances.baselines are scored by the headline metric, .*names none"):

@@ -45,6 +45,7 @@ def test_a_flipped_answer_is_the_mean_of_both_views(trained, served, predicted):
     np.testing.assert_allclose(found.rows["loss"], -np.log(mean[np.arange(24), predicted.truth]), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_model_with_itself_answers_as_alone(trained, served, predicted):
     found = variants(trained, served, predicted, ensemble=(trained.saved_model, trained.model))
     assert list(found) == ["ensemble of 3"]

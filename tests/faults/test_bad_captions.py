@@ -50,6 +50,7 @@ def to_the_vocabulary(folder, rows):
 PLAIN = [(str(number), ["A dog.", "a Dog"]) for number in range(9)]
 
 
+@pytest.mark.slow
 def test_odd_captions_are_words_like_others(tmp_path):
     to_the_vocabulary(tmp_path, [*PLAIN, *ODD.items()])
     (file,) = (tmp_path / "runs").rglob("names.json")
@@ -58,6 +59,7 @@ def test_odd_captions_are_words_like_others(tmp_path):
     assert sorted(names[4:]) == sorted(["a", "dog", "very", "一", "只", "狗"])
 
 
+@pytest.mark.slow
 def test_an_image_without_captions_is_named_before_anything_is_trained(tmp_path):
     with pytest.raises(DataError, match=r"1 have none: lost\.png.*ingest\.quarantine_file"):
         to_the_vocabulary(tmp_path, [*PLAIN, ("lost", ["", ""])])

@@ -128,6 +128,7 @@ def float64():
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.slow
 def test_biases_of_dive_into_deep_learning_are_904_and_have_no_gradient(float64):
     # 64 of the stem, 32 of each layer, half the channels at each transition.
     assert 64 + 16 * 32 + 192 // 2 + 224 // 2 + 240 // 2 == 904 == 758_226 - 757_322

@@ -133,6 +133,7 @@ def test_module_equals_figure_2b_in_numpy():
     np.testing.assert_allclose(model(x), np.concatenate(branches, axis=-1), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_every_weight_gets_a_gradient_from_the_three_heads(small):
     with tf.GradientTape() as tape:
         logits = small(random_images(65, count=8), training=True)
@@ -142,6 +143,7 @@ def test_every_weight_gets_a_gradient_from_the_three_heads(small):
         assert np.abs(gradient).max() > 1e-6, weight.path
 
 
+@pytest.mark.slow
 def test_network_with_heads_is_the_same_after_saving(small, tmp_path):
     small.save(tmp_path / "small.keras")
     loaded = keras.saving.load_model(tmp_path / "small.keras")(random_images(65))

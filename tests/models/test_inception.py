@@ -106,6 +106,7 @@ def test_kernel_of_the_auxiliary_head_is_no_larger_than_its_map(side, pooled, ke
     assert head.output["auxiliary"].shape == (None, 2)
 
 
+@pytest.mark.slow
 def test_every_weight_gets_a_gradient_from_both_heads(small):
     with tf.GradientTape() as tape:
         logits = small(random_images(107, 107, 3, count=8), training=True)

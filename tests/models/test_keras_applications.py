@@ -190,6 +190,7 @@ def narrow():
     return build(**NARROW, image_shape=(32, 32, 3), num_classes=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["c3", "backbone"])
 def test_frozen_part_keeps_everything_and_its_map_is_all_that_the_rest_reads(level, narrow):
     model, network = c.Model(name="keras/mobilenet", options={"width": 0.25}), narrow
@@ -204,6 +205,7 @@ def test_frozen_part_keeps_everything_and_its_map_is_all_that_the_rest_reads(lev
     np.testing.assert_allclose(rest(maps, training=False), network(images, training=False), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short")
 def test_saved_network_consists_of_layers_of_keras(tmp_path):
     network = build("keras/convnext_tiny", image_shape=(32, 32, 3), num_classes=3)

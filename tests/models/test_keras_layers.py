@@ -207,6 +207,7 @@ def test_head_for_another_number_of_classes_begins_anew(short_resnet50, monkeypa
     assert distance(pooled(pixels / 255, training=False), expected) < 1e-4
 
 
+@pytest.mark.slow
 def test_network_for_gradients_trains_from_where_the_weights_are(short_resnet50, monkeypatch):
     """The moving mean subtracts the bias, and so does the mean of a batch: the networks are equal in training too."""
     shorten(monkeypatch, "resnet50")

@@ -227,6 +227,7 @@ def test_the_encoder_of_another_backbone_is_refused(name, options, message, auto
         build(name, image_shape=IMAGE_SHAPE, num_classes=4, weights=autoencoder[1], **options)
 
 
+@pytest.mark.slow
 def test_a_smaller_network_of_the_same_family_does_not_take_the_first_layers_of_a_larger_one(tmp_path):
     file = tmp_path / "larger.keras"
     build("autoencoder", image_shape=IMAGE_SHAPE, num_classes=3, backbone="resnet32").save(file)

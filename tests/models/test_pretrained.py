@@ -118,6 +118,7 @@ def test_own_backbone_is_loaded_where_the_classes_are_others(num_classes, own_fi
         assert not ours.get_layer(first_dense).bias.numpy().any()
 
 
+@pytest.mark.slow
 def test_scaling_of_an_own_file_is_taken_over(own_file):
     source = scaled(build("resnet20", image_shape=(16, 16, 3), num_classes=3), scaling("imagenet"))
     ours = build("resnet20", image_shape=(16, 16, 3), num_classes=3, weights=own_file(source))

@@ -267,6 +267,7 @@ def test_synchronized_norms_equal_the_others_where_there_is_no_strategy():
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_synchronized_norms_export_to_a_saved_model(tmp_path):
     model = SHORT_20(image_shape=(16, 16, 3), num_classes=10, synchronized=True)
     model.export(tmp_path, verbose=False)
@@ -310,7 +311,14 @@ def test_output_stride_8_dilates_the_convolutions_that_torchvision_dilates():
     assert {level: x.shape[1] for level, x in network.output.items()} == {"c2": 16, "c3": 8, "c4": 8, "c5": 8}
 
 
-@pytest.mark.parametrize(("builder", "layout"), [(resnet18, "torchvision"), (resnet50, "torchvision"), (resnet50, "paper")])
+@pytest.mark.parametrize(
+    ("builder", "layout"),
+    [
+        (resnet18, "torchvision"),
+        pytest.param(resnet50, "torchvision", marks=pytest.mark.slow),
+        pytest.param(resnet50, "paper", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("output_stride", [8, 16])
 def test_a_dilated_network_gives_the_cells_of_the_strided_one_and_those_between(builder, layout, output_stride):
     keras.utils.set_random_seed(0)

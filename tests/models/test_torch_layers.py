@@ -201,6 +201,7 @@ def test_name_is_translated(family, theirs, ours):
     assert our_names(family, [], [theirs]) == {theirs: ours}
 
 
+@pytest.mark.slow
 def test_head_for_other_classes_begins_anew(resnet18_file, capsys):
     ours = build("resnet18", image_shape=(32, 32, 3), num_classes=2, weights=resnet18_file, classes=["a", "b"])
     expected = filled("layer4.1.conv2.weight", (512, 512, 3, 3)).transpose(2, 3, 1, 0)

@@ -86,13 +86,17 @@ SAYS = {
 }
 # The fewest pictures that a notebook shows.
 PICTURES = 5
-# Those that take more than about 20 s are executed by default for a few steps of each training, without a graph. Then a
+# Those that take more than about 10 s are executed by default for a few steps of each training, without a graph. Then a
 # figure may be another one: notebook -> what is replaced, and which of the lines above then need not be true.
 IN_SHORT = {
     "03_every_pixel": (("SCENES, EPOCHS = 800, 16", "SCENES, EPOCHS = 16, 1"), ("finer maps are better: True",)),
     "04_linear_classifiers": (
         ("SCENES, TRIES = 1600, 1000", "SCENES, TRIES = 100, 50"),
         ("each way is better than the one before: True",),
+    ),
+    "07_optimisation": (
+        ("EPOCHS = 30", "EPOCHS = 11"),
+        ("the lowest and the highest are worst: True", "the falling rate ends below a tenth of the other's loss: True"),
     ),
 }
 EAGERLY = "import tensorflow as tf\ntf.config.run_functions_eagerly(True)\n"

@@ -186,6 +186,7 @@ def served(functional):
     return tf.function(lambda x, boxes: functional([x, boxes]), input_signature=specs, autograph=False)
 
 
+@pytest.mark.slow
 def test_they_convert_to_litert(served):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -197,6 +198,7 @@ def test_they_convert_to_litert(served):
         np.testing.assert_allclose(answer[name], expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_they_convert_to_onnx(served, tmp_path):
     import onnxruntime
     import tf2onnx

@@ -167,6 +167,7 @@ def test_best_boxes_convert_to_litert():
         np.testing.assert_array_equal(answer[name], ours)
 
 
+@pytest.mark.slow
 def test_best_boxes_convert_to_onnx(tmp_path):
     import onnxruntime
     import tf2onnx

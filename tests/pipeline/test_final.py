@@ -194,6 +194,7 @@ def test_without_a_blessing_nothing_is_trained_or_pushed_and_the_run_says_why(pi
     assert "- Served: the judged network itself. None was trained on all images, because it was not blessed: " in card
 
 
+@pytest.mark.slow
 def test_a_final_training_that_is_stopped_goes_on_where_it_was(blessed, pipeline, tmp_path, monkeypatch):
     original = TrainStep.run
 

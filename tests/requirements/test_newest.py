@@ -151,6 +151,7 @@ def run(programs, tmp_path):
     return begin
 
 
+@pytest.mark.slow
 def test_failing_tests_and_files_that_cannot_be_loaded_are_named(run):
     text = "import pytest\n@pytest.mark.parametrize('n', ['a b', 'c'])\ndef test_one(n): assert n == 'c'\n"
     assert run(test_mixed=text, test_unloadable="import nothing_of_this_name\n") == {
@@ -159,9 +160,11 @@ def test_failing_tests_and_files_that_cannot_be_loaded_are_named(run):
     }
 
 
+@pytest.mark.slow
 def test_passing_tests_leave_nothing(run):
     assert run(test_good="def test_one(): pass\n") == set()
 
 
+@pytest.mark.slow
 def test_a_pytest_that_cannot_start_is_a_failure_of_its_own(run):
     assert run("--no-such-option") == {"the start of pytest"}

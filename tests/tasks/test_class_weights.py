@@ -103,7 +103,11 @@ def test_a_weight_can_be_set_by_its_path():
 
 
 @pytest.mark.parametrize(
-    ("weights", "factor"), [("balanced", 1.0), (dict.fromkeys(("across", "along", "über Kreuz"), 2.0), 2.0)]
+    ("weights", "factor"),
+    [
+        pytest.param("balanced", 1.0, marks=pytest.mark.slow),
+        (dict.fromkeys(("across", "along", "über Kreuz"), 2.0), 2.0),
+    ],
 )
 def test_a_training_minimizes_the_weighted_loss_and_measures_without_weights(stripes, weights, factor, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "training")

@@ -182,6 +182,7 @@ def test_the_logs_have_the_scores(five):
     pd.testing.assert_frame_equal(pd.read_csv(work / "logs" / "history.csv"), fitted.history, check_dtype=False)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_has_the_scores_of_the_undisturbed_one(run, five, tmp_path):
     settings = {"task": {"every": 2}, "epochs": 5, "keep": "best", "best_metric": "balanced"}
     run(work=tmp_path, until_epoch=3, **settings)  # an epoch that is not scored

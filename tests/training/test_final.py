@@ -63,6 +63,7 @@ def test_it_trains_as_long_as_the_best_epoch_of_the_judged_network_and_gets_the_
     assert same_weights(again, judged)
 
 
+@pytest.mark.slow
 def test_it_learns_from_every_image_and_measures_no_validation(run, judged, capsys):
     final = run(final=True, everything=True, lengths=judged.epochs)
     assert not same_weights(final, judged)
@@ -70,6 +71,7 @@ def test_it_learns_from_every_image_and_measures_no_validation(run, judged, caps
     assert f"epoch {judged.epochs[0]}/{judged.epochs[0]} " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_final_training_that_was_killed_ends_as_if_it_was_not(run, tmp_path, monkeypatch):
     whole = run(final=True, everything=True, lengths=(2,))
     original, steps = TrainStep.run, iter(range(12))  # an epoch of 144 images in batches of 16 has 9

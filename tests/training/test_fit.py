@@ -322,6 +322,7 @@ def test_a_training_in_two_parts_is_the_training_in_one(stripes, dense_settings,
     pd.testing.assert_frame_equal(whole.history, both.history, check_exact=True)
 
 
+@pytest.mark.slow
 def test_should_stop_ends_a_training_after_an_epoch_and_again_when_it_goes_on(stripes, dense_settings, tmp_path):
     asked = []
 

@@ -37,6 +37,7 @@ def lines(stripes, dense_settings, tmp_path, capsys):
     return trained
 
 
+@pytest.mark.slow
 def test_a_resumed_training_says_where_it_goes_on_and_at_its_end_what_it_did(lines):
     # The loss never changes by 100, so the second epoch does not count as better.
     stopping = c.EarlyStopping(patience=1, minimum_change=100)

@@ -179,6 +179,7 @@ def test_history_and_weights_are_those_of_keras(make):
         np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_callback_that_looks_at_each_step_sees_each_and_the_bar_does_not_slow_the_rest_down():
     diary = Diary()
     ours(network(), [diary])

@@ -79,6 +79,7 @@ def test_a_batch_is_learned_by_heart(data, settings):
     assert checked.learned, checked.text
 
 
+@pytest.mark.slow
 def test_a_learning_rate_is_found(data, settings):
     found = find_learning_rate(settings(), steps=20, **data)
     assert len(found.table) >= 10
@@ -191,6 +192,7 @@ def test_heads_on_several_levels_need_every_step_which_is_found_before_any_map_i
         fit(settings(freeze="backbone", features="once"), **data)
 
 
+@pytest.mark.slow
 def test_kept_maps_keep_the_objects_that_are_read(map_task, tmp_path):
     def row(name, *boxes):
         things = [{"bbox": box, "label": "thing", "crowd": False, "area": 1.0} for box in boxes]

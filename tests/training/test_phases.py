@@ -160,6 +160,7 @@ def test_a_training_that_was_killed_ends_as_if_it_was_not(whole, run, steps, tmp
     assert_same(run(work=tmp_path, keep="best", average_decay=0.9), tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_ended_in_both_phases_and_between_them_ends_as_if_it_was_not(
     whole, run, tmp_path, monkeypatch, capsys
 ):
@@ -176,16 +177,19 @@ def test_a_training_that_was_ended_in_both_phases_and_between_them_ends_as_if_it
     assert_same(run(**settings), tmp_path, whole)
 
 
+@pytest.mark.slow
 def test_the_epochs_that_made_the_weights_make_them_again_without_a_choice_by_validation(whole, run):
     fitted = whole[0]
     assert fitted.epochs == (2, 2)  # or the two trainings would differ by design
     assert_same_weights(run(lengths=fitted.epochs, average_decay=0.9), fitted)
 
 
+@pytest.mark.slow
 def test_a_phase_without_a_length_is_left_out(run):
     assert len(run(lengths=(1,)).history) == 1
 
 
+@pytest.mark.slow
 def test_the_best_epoch_of_both_phases_is_kept(ruined):
     fitted, before = ruined
     best = int(fitted.history["val_loss"].idxmin())
@@ -194,6 +198,7 @@ def test_the_best_epoch_of_both_phases_is_kept(ruined):
     assert not changed(before[(best + 1) * STEPS], weights_of(fitted.model))
 
 
+@pytest.mark.slow
 def test_early_stopping_of_the_first_phase_begins_the_second(ruined):
     assert list(ruined[0].history["epoch"]) == [1, 2, 3, 4]
 

@@ -244,6 +244,7 @@ def with_everything(seed):
     return make_step(network, optimizer=keras.optimizers.Adam(0.1), averages=averages, loss_scale=LossScale())
 
 
+@pytest.mark.slow
 def test_a_step_with_anothers_variables_goes_on_as_that_one_to_the_bit():
     one, other = with_everything(seed=0), with_everything(seed=1)
     one.run(iter(batches()), 4)

@@ -46,6 +46,7 @@ def test_tasks_with_equal_settings_have_equal_reductions():
     assert reduction("ab") != reduction("ab", top_k=2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_networks")
 def test_training_and_validation_have_the_reduced_examples(stripes, monkeypatch):
     from kerasvision import lookup

@@ -90,6 +90,7 @@ def test_what_follows_the_frozen_level_learns_and_nothing_else_does(run, trainin
     assert moved(run(epochs=1, **training).model) == learned
 
 
+@pytest.mark.slow
 def test_without_a_frozen_level_every_layer_learns(run):
     assert moved(run(SMALL, epochs=1).model, SMALL) == ["conv1", "norm1", "conv2", "norm2", "logits"]
 
@@ -170,6 +171,7 @@ def test_the_result_is_the_whole_network_and_survives_saving(on_kept_maps, tmp_p
     np.testing.assert_allclose(loaded(images), network(images), **CLOSE)
 
 
+@pytest.mark.slow
 def test_an_image_goes_through_the_frozen_part_once(run, monkeypatch):
     seen = []
     # Not a convolution: kept features replace those together with the normalisations after them.
@@ -200,6 +202,7 @@ def test_maps_larger_than_the_memory_budget_are_refused_with_their_size(run, on_
     assert moved(on_kept_maps)
 
 
+@pytest.mark.slow
 def test_a_head_on_an_inner_map_of_the_frozen_part_needs_every_step(run, monkeypatch, tmp_path):
     (tmp_path / "two_headed.py").write_text(
         "import keras\n"
@@ -224,6 +227,7 @@ def test_a_head_on_an_inner_map_of_the_frozen_part_needs_every_step(run, monkeyp
 # --- The head of an earlier training
 
 
+@pytest.mark.slow
 def test_head_of_an_earlier_training_goes_by_name_also_over_a_frozen_backbone(stripes, trained, tmp_path):
     """The same images and class names with other label numbers: a trained head knows them without learning."""
     classes = tuple(reversed(stripes.classes))

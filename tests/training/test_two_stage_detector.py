@@ -9,6 +9,9 @@ from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
 from kerasvision.tasks.base import make_task
 
+# A training with all that follows it; the parts are tested one by one in the files next to this one.
+pytestmark = pytest.mark.slow
+
 SIDE = 32
 
 
@@ -103,7 +106,6 @@ def test_a_network_of_one_stage_says_that_it_has_no_proposals(small_detector, ta
     assert judgement.left_out["proposal_recall_100"] == "the network has no proposals"
 
 
-@pytest.mark.slow
 def test_it_converts_to_litert_and_onnx_and_answers_the_same(task, fitted, exported, tmp_path):
     import onnxruntime
     import tf2onnx

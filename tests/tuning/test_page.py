@@ -83,6 +83,7 @@ def test_a_best_value_at_the_end_of_its_range_is_told(plain_page, tmp_path):
     assert "may be better values beyond" in page_of(result((trial(4, 0.9),)), tmp_path)  # a rate of 1, and a pad of 4
 
 
+@pytest.mark.slow
 def test_seeds_and_an_early_end_are_told_where_there_are_any(plain_page, tmp_path):
     plain = plain_page
     assert "seed" not in plain.split("<style>")[0] + plain.split("</style>")[1]
@@ -94,6 +95,7 @@ def test_seeds_and_an_early_end_are_told_where_there_are_any(plain_page, tmp_pat
     assert "ended early: 20 minutes were over" in page
 
 
+@pytest.mark.slow
 def test_importance_is_shown_where_there_are_trials_enough(tmp_path):
     trials = tuple(trial(number, 0.5 + (number % 4) / 10, **{MOMENTUM: 0.5 + number / 100}) for number in range(40))
     page = page_of(result(trials), tmp_path)

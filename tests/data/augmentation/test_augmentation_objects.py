@@ -86,6 +86,7 @@ def test_boxes_and_masks_lie_where_the_painted_pixels_are(config, rectangle, num
         assert np.abs(boxes[0] - seen).max() < 2.1
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(rectangle=rectangles(), numbers=st.lists(UNIT, min_size=4, max_size=4), magnitude=st.floats(0, 10))
 def test_boxes_follow_every_step_of_rand_augment(rectangle, numbers, magnitude):

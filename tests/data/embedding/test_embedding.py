@@ -93,6 +93,7 @@ def test_groups_neighbours_and_wrong_label_are_found(found):
     assert {found.label(row) for row in asked.neighbours.index[0, :10]} == {"above"}
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_embedding(halves, found):
     again = embed(halves, PIXELS, side=8, seed=0)
     np.testing.assert_array_equal(again.places, found.places)
@@ -235,6 +236,7 @@ def test_more_clusters_than_images_are_rejected(make_examples, tmp_path):
         embed(make_examples(tmp_path / "data", train=rows), PIXELS, side=8, clusters=9)
 
 
+@pytest.mark.slow
 def test_thousands_of_classes_make_a_page_of_the_usual_size(make_examples, tmp_path):
     rows = [(f"{number:04d}", RANDOM.integers(0, 256, (4, 4), np.uint8), f"class {number // 2}") for number in range(300)]
     examples = make_examples(tmp_path / "data", train=rows)
@@ -247,6 +249,7 @@ def test_thousands_of_classes_make_a_page_of_the_usual_size(make_examples, tmp_p
     assert text.count('<td class="left">class ') == 2 * 60 + 2  # two cells of a class, and two clusters
 
 
+@pytest.mark.slow
 def test_images_that_a_model_rejects_are_named_and_left_out(halves, tmp_path):
     def describe(batch):
         rows = np.stack([np.asarray(Image.open(io.BytesIO(file)), np.float32).ravel()[:5] for file in batch["file"]])

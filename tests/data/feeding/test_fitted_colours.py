@@ -46,6 +46,7 @@ def test_the_images_are_read_once(examples, monkeypatch):
     assert with_fitted_colours(augment, examples=examples, settings=SETTINGS) == first
 
 
+@pytest.mark.slow
 def test_batches_of_a_training_are_those_of_the_axes_written_out(examples):
     transform = ImageTransform(SETTINGS, (0.0,) * 3, (1.0,) * 3)
 

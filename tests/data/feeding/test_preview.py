@@ -60,6 +60,7 @@ def test_masks_are_drawn_if_something_reads_them(scenes, tmp_path):
     assert count(drawn, BLUE_ON_BLACK) > 4 * (14 * 5) ** 2
 
 
+@pytest.mark.slow
 def test_mosaics_are_drawn_with_all_their_objects(scenes, tmp_path):
     once, mixed = picture(scenes, tmp_path, c.RandomFlip()), picture(scenes, tmp_path, c.Mosaic(scale=(0.5, 0.5)))
     assert count(mixed, BLUE) > count(once, BLUE)
@@ -77,6 +78,7 @@ class PixelTask(c.Task):
     reads: ClassVar[frozenset[str]] = frozenset({"label_map"})
 
 
+@pytest.mark.slow
 def test_the_classes_of_label_maps_are_painted_and_named(make_examples, tmp_path):
     numbers = np.zeros((40, 40), np.uint8)
     numbers[:, 20:], numbers[20:] = 1, 255

@@ -23,7 +23,9 @@ TRANSFORM = ImageTransform(c.Transform(image_size=(6, 5)), (0.5,) * 3, (2.0,) * 
 BOXES = [(0.0, 0.0, 0.5, 1.0), (0.5, 0.5, 1.0, 1.0), (0.2, 0.2, 0.4, 0.4)]
 # GB. The examples take some kB.
 MEMORY, DISK = 4.0, 1e-9
-WAYS = pytest.mark.parametrize("budget", [pytest.param(MEMORY, id="decoded"), pytest.param(DISK, id="disk")])
+WAYS = pytest.mark.parametrize(
+    "budget", [pytest.param(MEMORY, id="decoded"), pytest.param(DISK, id="disk", marks=pytest.mark.slow)]
+)
 
 
 def scenes(make_examples, folder, mask):
@@ -176,6 +178,7 @@ def counted(example):
     return {"image": example["image"], "id": example["id"], "count": count}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("budget", "augment"),
     [(MEMORY, ()), (MEMORY, (RandomFlip(),)), (1e-5, ()), (DISK, (RandomResizedCrop(area=(1.0, 1.0)),))],

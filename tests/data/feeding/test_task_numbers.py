@@ -32,6 +32,7 @@ def _rows(ids, rows):
     return zip((name.decode() for name in ids.numpy()), map(tuple, rows.numpy()), strict=True)
 
 
+@pytest.mark.slow
 def test_a_later_start_and_a_part_of_the_batches_have_the_same_numbers(numbers_of):
     whole = numbers_of()
     assert len(set(whole.values())) == len(whole)

@@ -442,6 +442,7 @@ def test_the_verdict_is_that_of_the_worst(tmp_path):
         assert json.loads(saved(tmp_path, **changed).read_text())["verdict"] == verdict
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_images_are_looked_at_in_seconds():
     many = pd.concat([IMAGES] * 1000, ignore_index=True)
     many["id"] = many["sha256"] = [f"{number:06d}.jpg" for number in range(len(many))]

@@ -75,6 +75,7 @@ def test_a_network_with_imagenet_weights_gives_the_mean_of_its_last_map():
     np.testing.assert_allclose(found, keras.ops.mean(maps[max(maps)], axis=(1, 2)), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_classifier_of_ours_gives_what_its_last_layer_receives(trained, stripes, tmp_path):
     task = make_task(c.Classification(features=True), stripes.classes)
     described = export_saved_model(trained.network, task=task, transform=trained.transform, folder=tmp_path / "model")

@@ -91,6 +91,7 @@ def test_a_missing_file_and_a_folder_are_reported(mixed):
     assert mixed["folder"].fault == "cannot be read: Is a directory"
 
 
+@pytest.mark.slow
 def test_of_several_versions_the_highest_is_asked(trained, files, good, tmp_path):
     shutil.copytree(trained.saved_model, tmp_path / "flowers" / "2")
     shutil.copytree(trained.saved_model, tmp_path / "flowers" / "10")

@@ -201,6 +201,7 @@ def test_a_task_with_places_and_sets_is_blessed_in_all_signatures(certificate_of
     assert certificate.found["batch_difference"] <= 1e-6
 
 
+@pytest.mark.slow
 def test_other_places_other_candidates_and_a_missing_signature_are_not_blessed(certificate_of):
     proven, expected = certificate_of
     candidates = expected.further["candidates"]

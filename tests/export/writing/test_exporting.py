@@ -33,6 +33,7 @@ def exported(export_to, tmp_path_factory):
     return folder, export_to(folder, temperature=True, formats=("litert", "litert_int8", c.Onnx(opset=16)))
 
 
+@pytest.mark.slow
 def test_the_temperature_makes_validation_images_no_less_likely(exported):
     temperature = exported[1]["temperature"]
     assert temperature["after"]["log_loss"] <= temperature["before"]["log_loss"]
@@ -125,6 +126,7 @@ def own_formats(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parent)
 
 
+@pytest.mark.slow
 def test_a_format_of_a_user_is_written_and_proven_like_the_others(own_formats, export_to, tmp_path):
     (proof,) = export_to(tmp_path, formats=("frozen_format:FrozenGraph",))["formats"].items()
     kind, found = proof

@@ -187,6 +187,7 @@ def served_folder(exported, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_server_answers_through_the_engine(served_folder, images):
     from kerasvision.serving.limits import Limits
     from kerasvision.serving.measures import Measures

@@ -110,6 +110,7 @@ def proof(over_views, trained, stripes, record):
     )
 
 
+@pytest.mark.slow
 def test_the_saved_model_is_blessed(over_views, trained, stripes, monkeypatch, forked_process):
     monkeypatch.setattr(parity, "take", forked_process)
     monkeypatch.setattr(canary, "start_early", lambda: None)

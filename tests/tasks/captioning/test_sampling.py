@@ -90,6 +90,7 @@ def test_the_trained_network_is_the_plain_one_with_the_same_weights(task):
     assert len(list(seed_generators(taught))) == len(list(seed_generators(plain))) + 1
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_with_the_share_and_the_draws_that_it_had(task):
     first, data = step_of(built(task), task), iter(batches(task))
     first.run(data, 3)

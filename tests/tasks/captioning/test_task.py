@@ -51,6 +51,7 @@ def test_of_several_captions_the_first_is_learned_by_heart(task):
     assert tokens.numpy().tolist() == [[[2, 4, 5, 0, 0]], [[2, 6, 0, 0, 0]]]
 
 
+@pytest.mark.slow
 def test_three_images_are_learned_by_heart(task, learned):
     network, measured = learned
     assert sorted(measured) == sorted(task.settings.training_metric_names())

@@ -134,6 +134,7 @@ def test_signatures_answer_with_the_outputs_that_are_described(trained, predicte
     assert trained[1].signatures["candidates"].structured_outputs["scores"].shape.as_list() == [None, 80, 2]
 
 
+@pytest.mark.slow
 def test_simple_models_find_the_classes_of_the_objects_and_not_those_of_labels(tmp_path):
     from kerasvision.config.stages import SimpleModelsSettings
     from kerasvision.data.examples import Example, write_examples

@@ -150,6 +150,7 @@ def test_an_answer_that_is_no_number_is_an_error(answered):
         )
 
 
+@pytest.mark.slow
 def test_twenty_thousand_tags_are_judged_in_memory_and_their_slices_have_no_single_tags():
     random = np.random.default_rng(0)
     names = [f"tag {n}" for n in range(20_000)]

@@ -27,6 +27,7 @@ def test_no_threshold_has_a_better_f1_than_the_one_of_a_tag(split):
         assert np.abs(scores[:, tag] - found).min() > 1e-5
 
 
+@pytest.mark.slow
 def test_no_threshold_has_a_better_micro_f1_than_the_shared_one(split):
     truth, scores = split
     found = shared_threshold(truth, scores)

@@ -76,6 +76,7 @@ def made(stripes):
     return transform, batches, validation
 
 
+@pytest.mark.slow
 def test_a_resumed_training_sees_the_same_noise(made):
     _, batches, _ = made
     for one, other in zip(batches()[7:], batches(start_step=7), strict=True):

@@ -18,6 +18,9 @@ from kerasvision.tasks.base import make_task
 from kerasvision.tasks.reconstruction.noise import seeds_of_ids
 from kerasvision.training.step import TrainStep
 
+# A training with all that follows it; the parts are tested one by one in the files next to this one.
+pytestmark = pytest.mark.slow
+
 TASK = c.Reconstruction(bottleneck="24-12", noise="salt_and_pepper", noise_amount=0.2)
 CANARIES = c.Serving(canary_examples=12, max_difference=1e-4, latency_queries=5)
 STEPS = 3
@@ -166,7 +169,6 @@ def test_other_formats_have_the_restored_image_the_code_and_the_error(form, made
     assert proof["passed"], proof
 
 
-@pytest.mark.slow
 def test_a_training_that_was_killed_ends_as_if_it_was_not(stripes, tmp_path, monkeypatch):
     settings = {"checkpoint_minutes": 1e-6, "steps_per_call": 1, "keep": "best", "best_metric": "denoised_mse"}
     whole = fitted(stripes, work=tmp_path / "whole", **settings)

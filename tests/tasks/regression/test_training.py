@@ -17,6 +17,9 @@ from kerasvision.export.asking.pictures import Pictures
 from kerasvision.export.asking.predict import ImagePredictor
 from kerasvision.tasks.base import make_task
 
+# A training with all that follows it; the parts are tested one by one in the files next to this one.
+pytestmark = pytest.mark.slow
+
 CANARIES = c.Serving(canary_examples=12, latency_queries=5)
 
 

@@ -15,6 +15,9 @@ from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet
 from kerasvision.tasks.base import make_task
 
+# A training with all that follows it; the parts are tested one by one in the files next to this one.
+pytestmark = pytest.mark.slow
+
 CANARIES = c.Serving(canary_examples=12, max_difference=1e-4, latency_queries=5)
 
 

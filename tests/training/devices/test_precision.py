@@ -62,6 +62,7 @@ def run(stripes, settings):
     )
 
 
+@pytest.mark.slow
 def test_a_training_in_auto_says_what_was_chosen_and_computes_in_it(stripes, dense_settings, monkeypatch, capsys):
     seen = []
     building = parts_module.building_in

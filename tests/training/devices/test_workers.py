@@ -235,6 +235,7 @@ def named_network(monkeypatch):
     monkeypatch.syspath_prepend(str(SCRIPT.parent.parent))
 
 
+@pytest.mark.slow
 def test_two_workers_end_at_one_devices_weights_and_history(stripes, tmp_path, named_network):
     # Momentum, clipping, synchronised statistics, batches of 20 of 96 images, 24 validation images in batches of 20.
     codes = fitted_by_two(stripes, tmp_path)

@@ -61,6 +61,7 @@ def test_a_network_that_diverged_is_refused_with_its_first_such_layer(weight):
         activations(network, np.ones((3, 2), np.float32))
 
 
+@pytest.mark.slow
 def test_images_of_a_folder_are_scaled_and_drawn(tmp_path):
     random = np.random.default_rng(0)
     for number in range(3):

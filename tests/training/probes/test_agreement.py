@@ -44,6 +44,7 @@ def planted(name):
     return c.Model(name=f"planted_layers:{name}")
 
 
+@pytest.mark.slow
 def test_a_users_normalisation_over_its_own_rows_is_named_and_no_rounding(found):
     seen = found(planted("with_own_normalisation"), precision="bfloat16")
     assert (seen.agrees, seen.because) == (False, "differs")

@@ -55,6 +55,7 @@ def test_real_experiment_ends_when_the_loss_blows_up(found):
     np.testing.assert_allclose(ratios, (10 / 1e-6) ** (1 / 79), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_suggested_rate_trains_better_than_much_smaller_and_much_larger_ones(found, data, stripes_settings):
     def last_loss(factor):
         optimizer = c.Sgd(learning_rate=found.suggestion * factor, momentum=0.9)
@@ -65,6 +66,7 @@ def test_suggested_rate_trains_better_than_much_smaller_and_much_larger_ones(fou
     assert suggested < last_loss(30) - 0.1
 
 
+@pytest.mark.slow
 def test_the_same_search_finds_the_same(found, data, stripes_settings):
     settings = stripes_settings(optimizer=c.Sgd(learning_rate=0.5, momentum=0.9), schedule="cosine", warmup_epochs=1)
     again = find_learning_rate(settings, **data, steps=80)  # the experiment's rate, schedule and warm-up are ignored

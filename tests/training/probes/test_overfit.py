@@ -83,6 +83,7 @@ def test_dropout_is_turned_off(data, stripes_settings, build_with):
     assert overfit(stripes_settings(), **data).learned
 
 
+@pytest.mark.slow
 def test_learning_rate_that_is_too_low_is_told_from_a_network_that_cannot(data, stripes_settings):
     checked = overfit(stripes_settings(optimizer=c.Sgd(learning_rate=1e-7)), **data, steps=150)
     assert not checked.learned

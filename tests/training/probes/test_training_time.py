@@ -33,6 +33,7 @@ def experiment(**training):
     )
 
 
+@pytest.mark.slow
 def test_a_few_images_are_trained_on_and_all_that_is_measured_takes_time(files, capsys):
     early = c.EarlyStopping(patience=1)
     time = training_time(experiment(warmup_epochs=50, plain_epochs=10, early_stopping=early, keep="best"), files)
@@ -54,6 +55,7 @@ def test_time_that_is_too_short_gives_one_epoch():
     assert TrainingTime(start=10.0, image=0.1, step_image=0.01, images=64).epochs_in(1.0, images=[100]) == 1
 
 
+@pytest.mark.slow
 def test_images_with_objects_are_measured_from_their_own_source(make_images, tmp_path):
     """A detector learns from the first 8 of 72 images, and from the objects in them."""
     detector = c.Experiment(
