@@ -21,13 +21,12 @@ collect_ignore = ["kerasvision/pipeline/stages/imports.py", "tests/tasks/detecti
 # The slowest files, the slowest first. If several processes share the tests, each takes the next file when it has finished
 # one: if a slow file came last, the other processes would wait for it.
 LONGEST = (
+    "tests/notebooks/test_notebooks.py",
     "tests/cli/test_pages.py",
     "tests/conformance/test_models.py",
     "tests/data/feeding/test_batches.py",
     "tests/training/devices/test_replicas.py",
     "tests/training/test_transfer.py",
-    "tests/training/test_phases.py",
-    "tests/pipeline/test_captioner.py",
     "tests/cli/test_digits.py",
     "tests/models/test_keras_layers.py",
     "tests/conformance/test_augmentations.py",
@@ -35,12 +34,10 @@ LONGEST = (
     "tests/faults/test_bad_folder.py",
     "tests/conformance/test_training.py",
     "tests/cli/test_hostile_arguments.py",
-    "tests/cli/test_interrupt.py",
     "tests/conformance/test_replicas.py",
     "tests/models/test_figures.py",
     "tests/training/probes/test_overfit.py",
     "tests/faults/test_planted.py",
-    "tests/training/test_transfer_captions.py",
     "tests/pipeline/test_side_by_side.py",
     "tests/models/test_resnet_v2.py",
     "tests/conformance/test_structure.py",

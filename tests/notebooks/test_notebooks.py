@@ -83,6 +83,16 @@ SAYS = {
         "the noise falls with 1 / B: True",
         ANSWERED,
     ),
+    "08_initialisation": (
+        "at 0.01 each layer makes the deviation 0.14 of what it was",
+        "deviations of kerasvision's initializations are those of the formulas",
+        "mean, deviation and dead share of all ten layers: as by hand",
+        "he keeps the gradient, sigmoid loses it: True",
+        "all 16 units of the first layer are the same: True",
+        "a high rate kills units: True",
+        "with normalisation all three learn: True  without it, 0.01 does not: True",
+        ANSWERED,
+    ),
 }
 # The fewest pictures that a notebook shows.
 PICTURES = 5
@@ -97,6 +107,10 @@ IN_SHORT = {
     "07_optimisation": (
         ("EPOCHS = 30", "EPOCHS = 11"),
         ("the lowest and the highest are worst: True", "the falling rate ends below a tenth of the other's loss: True"),
+    ),
+    "08_initialisation": (
+        ("EPOCHS, SEEN = 12, 1400", "EPOCHS, SEEN = 1, 100"),
+        ("a high rate kills units: True", "with normalisation all three learn: True  without it, 0.01 does not: True"),
     ),
 }
 EAGERLY = "import tensorflow as tf\ntf.config.run_functions_eagerly(True)\n"
