@@ -23,16 +23,18 @@ OF_PROPOSALS = "proposal_recall_100"
 MOST_BOXES = 1000
 # The networks of our table that find boxes, and the settings that have no meaning for each of them.
 _OF_SCORES = ("focal_gamma", "focal_alpha", "assignment")
-_OF_SAMPLES = ("sampled_anchors", "sampled_regions")
+_OF_STAGES = ("sampled_anchors", "sampled_regions", "learns")
 DETECTORS: Mapping[str, tuple[str, ...]] = {
-    "fcos": ("negatives", *_OF_SAMPLES),
-    "retinanet": ("negatives", *_OF_SAMPLES),
-    "ssd300": (*_OF_SCORES, *_OF_SAMPLES),
-    "ssd": (*_OF_SCORES, *_OF_SAMPLES),
-    "yolo_v1": (*_OF_SCORES, "negatives", "box_loss", *_OF_SAMPLES),
-    "yolo": (*_OF_SCORES, "negatives", "box_loss", *_OF_SAMPLES),
-    **dict.fromkeys(("rcnn", "fast_rcnn"), (*_OF_SCORES, "negatives", "box_loss", "sampled_anchors")),
-    **dict.fromkeys(("faster_rcnn", "faster_rcnn_fpn", "rfcn"), (*_OF_SCORES, "negatives", "box_loss")),
+    "fcos": ("negatives", *_OF_STAGES),
+    "retinanet": ("negatives", *_OF_STAGES),
+    "ssd300": (*_OF_SCORES, *_OF_STAGES),
+    "ssd": (*_OF_SCORES, *_OF_STAGES),
+    "yolo_v1": (*_OF_SCORES, "negatives", "box_loss", *_OF_STAGES),
+    "yolo": (*_OF_SCORES, "negatives", "box_loss", *_OF_STAGES),
+    **dict.fromkeys(("rcnn", "fast_rcnn"), (*_OF_SCORES, "negatives", "box_loss", "sampled_anchors", "learns")),
+    # Between the map that is frozen and the two stages, these have layers that both stages share.
+    **dict.fromkeys(("faster_rcnn_fpn", "rfcn"), (*_OF_SCORES, "negatives", "box_loss", "learns")),
+    "faster_rcnn": (*_OF_SCORES, "negatives", "box_loss"),
 }
 
 
@@ -83,7 +85,8 @@ class Detection(MeasuredTask):
 
     A two-stage network (Faster R-CNN) has rules of its own: anchors learn whether an object is there, and regions which one
     and where exactly (Ren et al., 2015, https://arxiv.org/abs/1506.01497). Of each image, a random sample learns. The
-    settings `assignment`, `box_loss`, `focal_gamma` and `focal_alpha` are for the other networks.
+    settings `assignment`, `box_loss`, `focal_gamma` and `focal_alpha` are for the other networks. With `learns`, the loss is
+    that of one stage, and the other stage keeps its weights (the four-step alternating training, section 3.2).
 
     Metrics: COCO's `box_average_precision`, with the endings `_50`, `_75`, `_small`, `_medium` and `_large`; `box_recall`
     with 100 boxes, and `_10` and `_1`; for each class `average_precision[cat]` and `recall[cat]`. `precision`, `recall` and
@@ -140,6 +143,11 @@ class Detection(MeasuredTask):
     )
     sampled_regions: int = Field(
         default=128, ge=4, description="two-stage networks: how many regions of an image learn, at most a quarter with one"
+    )
+    learns: Literal["both", "proposals", "regions"] = Field(
+        default="both",
+        description="faster_rcnn: both stages learn together; or the one that proposes regions, or the one that looks at "
+        "them, learns alone, as in the alternating training of the paper",
     )
 
     @field_validator("classes")
@@ -217,6 +225,14 @@ class Detection(MeasuredTask):
                 raise ConfigError(
                     f"task.{setting} has no meaning for {name}", received=value, hint=f"leave it out: {usual!r}"
                 )
+        frozen = [phase.freeze for phase in experiment.training.phases]
+        if self.learns == "regions" and any(level != "backbone" for level in frozen):
+            raise ConfigError(
+                "task.learns='regions' requires training.freeze='backbone': the region proposal network does not learn, so "
+                "the maps that it reads must stay as they are",
+                received=frozen,
+                hint="set training.freeze='backbone' without fine_tune, or task.learns='both'",
+            )
         if "sampled_regions" in unused and any(rule.metric == OF_PROPOSALS for rule in experiment.gate.rules):
             raise ConfigError(
                 f"{name} has no proposals, so its gate cannot have a rule about {OF_PROPOSALS}",

@@ -94,12 +94,24 @@ class Model(Dependent):
         """The file that `weights` names; None if it names none."""
         return None if self.weights in (None, IMAGENET, LATEST) else Path(self.weights)
 
+    @property
+    def option_files(self) -> dict[str, Path]:
+        """The options that name a file of a trained network, by the ending of their text.
+
+        >>> Model(name="fast_rcnn", options={"proposer": "rpn.keras", "hidden": 8}).option_files
+        {'proposer': PosixPath('rpn.keras')}
+        """
+        named = {name: value for name, value in self.options.items() if isinstance(value, str)}
+        return {name: Path(value) for name, value in named.items() if value.endswith(".keras")}
+
     def identity(self) -> dict[str, Any]:
-        """A file of weights counts by its content, not by its path."""
-        return {**super().identity(), "weights": "a file" if self.weights_file else self.weights}
+        """A file of weights, and a file that an option names, counts by its content, not by its path."""
+        found = super().identity()
+        options = {**found["options"], **dict.fromkeys(self.option_files, "a file")}
+        return {**found, "options": options, "weights": "a file" if self.weights_file else self.weights}
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """The file of weights, if there is one. A file that Keras keeps in its cache is not listed.
+        """The files of weights and of options, if there are any. A file that Keras keeps in its cache is not listed.
 
         Raises:
             ConfigError: it does not exist, its package is not installed, or its first bytes or list of contents show that it
@@ -108,22 +120,25 @@ class Model(Dependent):
         name = lookup.MODELS.name(lookup.MODELS.path(self.backbone.name))
         if self.weights == IMAGENET and name in PACKAGED:
             yield "weights", packaged_file(name)
-        if self.weights_file is None:
-            return
-        if not self.weights_file.exists():
-            raise ConfigError(
-                f"there is no weights file {self.weights_file} (looked in {Path.cwd()})",
-                hint="set model.weights to a file, to 'imagenet', or to None",
-            )
-        if is_tensor_file(self.weights_file):
-            tensors_in(self.weights_file)
+        if self.weights_file is not None:
+            _check_file(self.weights_file, hint="set model.weights to a file, to 'imagenet', or to None")
             yield "weights", self.weights_file
-            return
-        fault = (file_fault if self.weights_file.suffix == ".keras" else hdf5_fault)(self.weights_file)
-        if fault is not None:
-            raise ConfigError(f"the weights file {self.weights_file} {fault.reason}", hint=fault.hint)
-        yield "weights", self.weights_file
+        for option, file in self.option_files.items():
+            _check_file(file, hint=f"set model.options.{option} to a file, or leave it out")
+            yield f"options.{option}", file
 
     def code_paths(self) -> frozenset[str]:
         """The paths of the builder and of its backbone's builder."""
         return frozenset({lookup.MODELS.path(self.name), lookup.MODELS.path(self.backbone.name)})
+
+
+def _check_file(file: Path, *, hint: str) -> None:
+    """Raises ConfigError if there is no such file, or its first bytes or list of contents show that it is another one."""
+    if not file.exists():
+        raise ConfigError(f"there is no weights file {file} (looked in {Path.cwd()})", hint=hint)
+    if is_tensor_file(file):
+        tensors_in(file)
+        return
+    fault = (file_fault if file.suffix == ".keras" else hdf5_fault)(file)
+    if fault is not None:
+        raise ConfigError(f"the weights file {file} {fault.reason}", hint=fault.hint)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from kerasvision.config.network_options import check_dropout, check_flag, check_width, is_number, level_numbers
+from kerasvision.config.warm_start import LATEST
 from kerasvision.errors import ConfigError
 
 # More regions than this would fill the memory with their maps.
@@ -49,9 +50,28 @@ def check_faster_rcnn_fpn(options: Mapping[str, Any]) -> None:
 
 
 def check_fast_rcnn(options: Mapping[str, Any]) -> None:
-    """Raises ConfigError for an option of `fast_rcnn` with a value that it cannot have; options may be missing."""
+    """Raises ConfigError for an option of `fast_rcnn` with a value that it cannot have; options may be missing.
+
+    >>> check_fast_rcnn({"proposer": "rpn.keras", "window_sides": (16, 32)})
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: window_sides has no meaning with proposer; received window_sides=(16, 32), ...
+    """
     _check_regions(options, most=MOST_WINDOWS)
     _check_sides(options, "window_sides")
+    proposer = options.get("proposer")
+    if proposer is None:
+        return
+    if not isinstance(proposer, str) or not (proposer == LATEST or proposer.endswith(".keras")):
+        raise ConfigError(
+            "proposer must be the path of a .keras file", received=proposer, hint="leave it out for windows as regions"
+        )
+    if "window_sides" in options:
+        raise ConfigError(
+            f"window_sides has no meaning with proposer; received window_sides={options['window_sides']}, "
+            f"proposer={proposer!r}",
+            hint="leave one of them out",
+        )
 
 
 def check_rcnn(options: Mapping[str, Any]) -> None:

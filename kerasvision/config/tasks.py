@@ -49,6 +49,10 @@ class Phase(Protocol):
     """The parts of a phase of a `Training` that a task may check."""
 
     @property
+    def freeze(self) -> str | None:
+        """The level up to which the network is frozen."""
+
+    @property
     def features(self) -> str:
         """How often a frozen part runs."""
 

@@ -1,5 +1,6 @@
 """Which experiments can begin with the weights of the last blessed model, `model.weights="latest"`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from kerasvision.errors import ConfigError
@@ -8,13 +9,27 @@ from kerasvision.errors import ConfigError
 LATEST = "latest"
 
 
+def latest_options(options: Mapping[str, Any]) -> list[str]:
+    """The options of a network that are the file of an earlier training.
+
+    >>> latest_options({"proposer": "latest", "hidden": 8})
+    ['proposer']
+    """
+    return [name for name, value in options.items() if value == LATEST]
+
+
 def check_latest(experiment: Any) -> None:
     """Rejects settings of an `Experiment` that do not go with weights that are looked up in the runs of this machine.
 
     Raises:
         ConfigError: the weights are "latest", and the experiment has a search, folds, a final training, frozen layers or
-            several machines.
+            several machines; or an option is.
     """
+    for option in latest_options(experiment.model.options):
+        raise ConfigError(
+            f"model.options.{option}='latest' requires that another training of the same run comes before",
+            hint="name a .keras file; or see kerasvision.pipeline.standard.standard_pipeline, trainings=",
+        )
     if experiment.model.weights != LATEST:
         return
     training = experiment.training

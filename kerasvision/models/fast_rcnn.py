@@ -10,8 +10,8 @@
 
 R-CNN (https://arxiv.org/abs/1311.2524) runs the backbone once for each region, Fast R-CNN (https://arxiv.org/abs/1504.08083,
 figure 1) once for the image. Both take the same regions here: the windows of `kerasvision.models.windows`, which need no
-training, instead of those of selective search. Of R-CNN's three trainings (network, support vector machines, regression of
-boxes) one remains, with Fast R-CNN's loss.
+training, instead of those of selective search. Fast R-CNN can also take the proposals of a trained Faster R-CNN. Of R-CNN's
+three trainings (network, support vector machines, regression of boxes) one remains, with Fast R-CNN's loss.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from keras import KerasTensor, layers, ops
 
 from kerasvision.config.region_options import check_fast_rcnn, check_rcnn
 from kerasvision.models.backbones import backbone_network, last_map
+from kerasvision.models.proposer import proposed_regions
 from kerasvision.models.region_heads import check_one_size, dense_head, finest_last_map, region_answers
 from kerasvision.models.scaling import reading
 from kerasvision.models.windows import window_proposals
@@ -35,6 +36,7 @@ def fast_rcnn(
     backbone: str | keras.Model = "vgg16",
     proposals: int = 300,
     window_sides: Sequence[float] = (64, 128, 256, 512),
+    proposer: str | None = None,
     hidden: int = 4096,
     pooled: int = 7,
     dropout: float = 0.5,
@@ -52,6 +54,8 @@ def fast_rcnn(
             of VGG, the last convolutions.
         proposals: how many regions, P; fewer if there are fewer windows.
         window_sides: sides of the square windows, in pixels; see `windows.window_proposals`.
+        proposer: path of the `.keras` file of a trained Faster R-CNN. Its proposals are the regions, in place of windows;
+            it becomes a part of this network that learns nothing.
         hidden: units of the two dense layers.
         pooled: each region becomes a map of pooled x pooled cells.
         dropout: share of the units of the dense layers that training drops, in [0, 1).
@@ -65,8 +69,9 @@ def fast_rcnn(
         "class_logits" (N, P, num_classes + 1), background last; "region_deltas" (N, P, 4 * (num_classes + 1)).
 
     Raises:
-        ConfigError: an option out of its range, a backbone that does not exist or lacks an option, or images of unknown
-            size.
+        ConfigError: an option out of its range, a backbone that does not exist or lacks an option, images of unknown size,
+            or a proposer that does not fit.
+        ExportError: the file of the proposer is missing, damaged or hostile.
 
     >>> small = {"backbone": "vgg11", "width": 0.0625, "proposals": 8, "window_sides": (16, 32), "hidden": 8}
     >>> {name: x.shape for name, x in fast_rcnn(image_shape=(64, 96, 3), num_classes=5, **small).output.items()}
@@ -75,7 +80,7 @@ def fast_rcnn(
     check_fast_rcnn(
         {
             "proposals": proposals,
-            "window_sides": window_sides,
+            **({"window_sides": window_sides} if proposer is None else {"proposer": proposer}),
             "hidden": hidden,
             "pooled": pooled,
             "dropout": dropout,
@@ -89,7 +94,10 @@ def fast_rcnn(
         return network
     check_one_size("fast_rcnn", image_shape)
     x, stride = finest_last_map(network, output_stride)
-    boxes = window_proposals(network.input, sides=window_sides, count=proposals)
+    if proposer is None:
+        boxes = window_proposals(network.input, sides=window_sides, count=proposals)
+    else:
+        boxes = proposed_regions(network, proposer, count=proposals)
     regions = roi_max_pool(x, boxes, stride=stride, size=pooled)
     answers = dense_head(regions, num_classes=num_classes, hidden=hidden, dropout=dropout)
     return keras.Model(network.input, {"proposals": boxes, **answers}, name="fast_rcnn")

@@ -2,8 +2,8 @@
 
     "imagenet", <file>.h5     weights of the backbone, as in `kerasvision.models.pretrained`
     <file>.keras              a network of ours with the same backbone and another head, for example a classifier or an
-                              autoencoder; or the same network, whose classes or words are also loaded, each by its name. Of
-                              a two-stage detector only the backbone is loaded
+                              autoencoder; or the same network, whose classes or words are also loaded, each by its name.
+                              What two-stage detectors take is in `kerasvision.models.region_weights`
 
 All other weights begin freshly initialised. If no classes are given, the file's classes are loaded if their number is the
 same.
@@ -23,6 +23,7 @@ from kerasvision.lookup import MODELS, backbone_of, load
 from kerasvision.models.heads import ClassAxes, by_name, repeated, say_fresh, say_head, shared_rows
 from kerasvision.models.layer_weights import Held, check_same_layers, check_settings, load_layers
 from kerasvision.models.pretrained import pretrained
+from kerasvision.models.region_weights import TAKES, with_region_weights
 from kerasvision.models.saved import load_network
 from kerasvision.models.scaling import scaled, scaling_of
 from kerasvision.models.weight_files import Stored, is_keras_archive
@@ -133,6 +134,8 @@ def pretrained_on_backbone(
         source = load_network(Path(weights))
         if source.name == MODELS.name(MODELS.path(name)) and source.name in HEADS:
             return _with_own_weights(make, source, num_classes, Path(weights), options, classes=classes)
+        if source.name in TAKES.get(MODELS.name(MODELS.path(name)), ()):
+            return with_region_weights(make, source, num_classes, Path(weights), options, classes=classes)
     maps = pretrained(backbone, image_shape=image_shape, num_classes=None, weights=weights, **chosen)
     return make(num_classes=num_classes, **{**options, "backbone": maps})
 

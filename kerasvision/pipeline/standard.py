@@ -8,21 +8,30 @@ from typing import Any
 from kerasvision import lookup
 from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import experiment_of, load_pipeline_module, run_by_user
-from kerasvision.config.stages import fold_settings, stage_settings
+from kerasvision.config.stages import TrainerSettings, fold_settings, stage_settings
 from kerasvision.config.warm_start import LATEST
 from kerasvision.errors import GraphError
 from kerasvision.models.least_side import check_least_side
 from kerasvision.pipeline.graph import Channel, Input, LatestBlessed, LatestTraining, Node, Pipeline, PipelineFile, Previous
 
 
-def standard_pipeline(experiment: Experiment) -> Pipeline:
+def standard_pipeline(experiment: Experiment, *, trainings: Sequence[TrainerSettings] = ()) -> Pipeline:
     """The stages in TFX's order; tuner, simple models, the final stages and bulk inferrer only if the experiment uses them.
 
     If a rule of the gate bounds how fast or how large the served model is, the infra validator runs before the evaluator.
 
+    Args:
+        experiment: the settings of all stages.
+        trainings: several trainings on the same examples, in place of the experiment's one. Each may begin with the network
+            of the one before it: where its settings say "latest", for the weights or for an option of the network. The last
+            one is the stage `trainer`, whose network is judged and pushed; those before it are `trainer_step_1` and so on.
+
     Raises:
         ConfigError: the images are smaller than the network reads.
+        GraphError: there are several trainings, and the experiment has a search, folds or a final training.
     """
+    if trainings:
+        _check_one_chain(experiment)
     network = experiment.model
     check_least_side(network.name, experiment.transform.image_size, options=network.options)
     pipeline = Pipeline(experiment.name)
@@ -44,7 +53,11 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     transform_graph = add("transform", examples=examples, schema=schema, anomalies=anomalies).transform_graph
     data = {"examples": examples, "schema": schema, "transform_graph": transform_graph}
     best = add("tuner", **data).best_hyperparameters if experiment.search else None
-    model = add("trainer", **data, hyperparameters=best, **_earlier_training(experiment)).model
+    base = _earlier_training(experiment)
+    if trainings:
+        settings["trainer"] = trainings[-1]
+        base = _add_steps(pipeline, trainings[:-1], examples=examples, schema=schema, transform_graph=transform_graph)
+    model = add("trainer", **data, hyperparameters=best, **base).model
     models = {"model": model, "saved_model": add("exporter", **data, model=model).saved_model}
     has_simple = "simple_models" in settings
     rivals = {
@@ -63,6 +76,28 @@ def standard_pipeline(experiment: Experiment) -> Pipeline:
     if experiment.predict:
         add("bulk_inferrer", saved_model=models["saved_model"], model_blessing=evaluator.blessing)
     return pipeline
+
+
+def _check_one_chain(experiment: Experiment) -> None:
+    """Settings that train more networks, each of which would need all of the trainings."""
+    asked = {
+        "search": experiment.search,
+        "splits.folds": experiment.splits.folds,
+        "training.final": experiment.training.final,
+    }
+    for setting, value in asked.items():
+        if value is not None:
+            raise GraphError(f"several trainings cannot be combined with {setting}", received=value, hint="leave it out")
+
+
+def _add_steps(pipeline: Pipeline, trainings: Sequence[TrainerSettings], **data: Channel) -> dict[str, Input]:
+    """Adds trainings that follow each other; returns what the next one gets of the last."""
+    base: dict[str, Input] = {}
+    for number, settings in enumerate(trainings, 1):
+        inputs: dict[str, Input | None] = {**data, **base}
+        node = pipeline.add("trainer", name=f"trainer_step_{number}", settings=settings, alone=False, **inputs)
+        base = {"base_model": node.model, "base_examples": data["examples"]}
+    return base
 
 
 def _earlier_training(experiment: Experiment) -> dict[str, Input]:

@@ -1,13 +1,13 @@
-"""Begins a training with the weights of the last blessed model, if the images allow it."""
+"""Begins a training with an earlier one's network: that of the last blessed model, or of the training before in a run."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from kerasvision.config.overrides import with_value
+from kerasvision.config.overrides import with_value, with_values
 from kerasvision.config.stages import TrainerSettings
-from kerasvision.config.warm_start import LATEST
-from kerasvision.errors import DataError
+from kerasvision.config.warm_start import LATEST, latest_options
+from kerasvision.errors import ConfigError, DataError
 from kerasvision.progress import say
 
 _COLUMNS = ["id", "sha256", "split", "fault"]
@@ -16,25 +16,30 @@ _COLUMNS = ["id", "sha256", "split", "fault"]
 def with_latest_weights(
     settings: TrainerSettings, *, network: Path | None, manifest: Path, network_manifest: Path | None
 ) -> TrainerSettings:
-    """The settings with a file of weights, or with None, in place of "latest"; other settings as they are.
+    """The settings with a file, or with None, in place of "latest"; other settings as they are.
 
     Args:
-        settings: of the training.
-        network: the .keras file of the last blessed model; None if no model was blessed yet.
+        settings: of the training. Its weights and any option of its network may be "latest".
+        network: the .keras file of the earlier training; None if there is none yet.
         manifest: of the examples that are trained and judged on now.
-        network_manifest: of the examples that the last blessed model was trained on.
+        network_manifest: of the examples of the earlier training.
 
     Raises:
+        ConfigError: an option is "latest", and there is no earlier training.
         DataError: an image that judges now was a training image then.
     """
-    if settings.model.weights != LATEST:
+    options = [f"model.options.{name}" for name in latest_options(settings.model.options)]
+    asked = [*options, *(["model.weights"] if settings.model.weights == LATEST else [])]
+    if not asked:
         return settings
     if network is None or network_manifest is None:
+        if options:
+            raise ConfigError(f"{options[0]}='latest' requires a stage with a base_model and base_examples")
         say("  no model of this pipeline is blessed yet: the weights begin at random")
         return with_value(settings, "model.weights", None)
     check_no_leak(pd.read_parquet(manifest, columns=_COLUMNS), pd.read_parquet(network_manifest, columns=_COLUMNS))
-    say(f"  the weights begin as those of the last blessed model, {network}")
-    return with_value(settings, "model.weights", str(network))
+    say(f"  {' and '.join(asked)}: the network of an earlier training, {network}")
+    return with_values(settings, dict.fromkeys(asked, str(network)))
 
 
 def check_no_leak(now: pd.DataFrame, then: pd.DataFrame) -> None:

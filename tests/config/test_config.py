@@ -1,6 +1,7 @@
 """Every mistake in a pipeline file is reported where it was made, with the way out."""
 
 import json
+import zipfile
 
 import pytest
 from hypothesis import given
@@ -259,6 +260,20 @@ def test_file_of_weights_counts_by_its_content_and_not_its_place(tmp_path):
     fresh, published = c.Model(name="vgg16"), c.Model(name="vgg16", weights="imagenet")
     assert len({str(model.identity()) for model in (first.model, fresh, published)}) == 3
     assert list(fresh.files()) == list(published.files()) == []
+
+
+def test_file_that_an_option_names_counts_by_its_content_and_must_exist(tmp_path):
+    for name, text in (("a.keras", "one"), ("b.keras", "two")):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for part, content in (("metadata.json", "{}"), ("config.json", "{}"), ("model.weights.h5", text)):
+                archive.writestr(part, content)
+    first, second = (
+        c.Model(name="fast_rcnn", options={"proposer": str(tmp_path / name), "hidden": 8}) for name in ("a.keras", "b.keras")
+    )
+    assert list(first.files()) == [("options.proposer", tmp_path / "a.keras")]
+    assert first.identity() == second.identity() != c.Model(name="fast_rcnn", options={"hidden": 8}).identity()
+    with pytest.raises(ConfigError, match="there is no weights file nowhere.keras .*Set model.options.proposer to a file"):
+        list(c.Model(name="fast_rcnn", options={"proposer": "nowhere.keras"}).files())
 
 
 def test_folder_of_a_training_is_no_file_of_weights():

@@ -55,6 +55,18 @@ def test_classes_come_from_the_objects():
             r"task.sampled_regions has no meaning for fcos",
         ),
         (
+            {"model": c.Model(name="faster_rcnn_fpn"), "task": c.Detection(learns="proposals")},
+            r"task.learns has no meaning for faster_rcnn_fpn; received 'proposals'",
+        ),
+        (
+            {"model": c.Model(name="faster_rcnn"), "task": c.Detection(learns="regions")},
+            r"task.learns='regions' requires training.freeze='backbone'",
+        ),
+        (
+            {"model": c.Model(name="fast_rcnn", options={"proposer": "latest"})},
+            r"model.options.proposer='latest' requires that another training of the same run comes before",
+        ),
+        (
             {"model": c.Model(name="ssd"), "gate": c.Gate(c.AtLeast("proposal_recall_100", 0.5))},
             "ssd has no proposals, so its gate cannot have a rule about proposal_recall_100. Use box_recall",
         ),

@@ -33,6 +33,8 @@ def test_detection_takes_every_two_stage_network(name):
         ("faster_rcnn", {"proposals": 1001}, "proposals must be at most 1000"),
         ("faster_rcnn", {"candidates": 6001}, "candidates must be at most 6000, because each pair of them is compared"),
         ("fast_rcnn", {"proposals": 501}, "proposals must be at most 500"),
+        ("fast_rcnn", {"proposer": 3}, "proposer must be the path of a .keras file; received 3"),
+        ("fast_rcnn", {"proposer": "a.keras", "window_sides": (8,)}, "window_sides has no meaning with proposer"),
         ("faster_rcnn", {"anchor_sizes": ()}, "anchor_sizes must be positive numbers of pixels, at least one"),
         ("fast_rcnn", {"window_sides": (0,)}, "window_sides must be positive numbers of pixels"),
         ("rfcn", {"bins": 2.5}, "bins must be a positive integer"),

@@ -135,7 +135,7 @@ def test_the_weights_are_those_of_the_model_and_at_first_random(manifests, tmp_p
     network = tmp_path / "model.keras"
     begun = with_latest_weights(settings(), network=network, manifest=now, network_manifest=then)
     assert begun.model.weights == str(network)
-    assert f"the weights begin as those of the last blessed model, {network}" in capsys.readouterr().err
+    assert f"model.weights: the network of an earlier training, {network}" in capsys.readouterr().err
     assert with_latest_weights(settings(), network=None, manifest=now, network_manifest=None).model.weights is None
     assert "no model of this pipeline is blessed yet" in capsys.readouterr().err
     other = settings("other.keras")

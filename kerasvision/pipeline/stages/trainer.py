@@ -20,8 +20,9 @@ def trainer(
 ) -> None:
     """Examples, TransformGraph -> Model. Checkpoints and logs go to `work`; a training that began there is continued.
 
-    With `model.weights="latest"` the weights begin as those of `base_model`, which was trained on `base_examples`. With
-    several workers it runs on all of them at once, and only the chief writes the model.
+    With `model.weights="latest"` the weights begin as those of `base_model`, which was trained on `base_examples`. An option
+    of the network that names a file may be "latest" too. With several workers it runs on all of them at once, and only the
+    chief writes the model.
     """
     from kerasvision.training.session import TrainingFiles, train, with_hyperparameters
     from kerasvision.training.warm_start import with_latest_weights

@@ -6,9 +6,10 @@
     box         smooth L1 loss of the deltas of the sampled regions with an object, for its class
 
 Sources: Ren et al., 2015 (Faster R-CNN), https://arxiv.org/abs/1506.01497, equation 1, trained jointly; Girshick, 2015 (Fast
-R-CNN), https://arxiv.org/abs/1504.08083, equations 1 to 3. All parts are divided by the number of boxes of the image that
-were sampled, as in torchvision. Three rules are torchvision's too: anchors that reach beyond the image learn; anchors learn
-from the first step on; background regions may overlap an object by any IoU below 0.5.
+R-CNN), https://arxiv.org/abs/1504.08083, equations 1 to 3. If one stage learns alone, the loss has its two parts only, so no
+weight of the other stage has a gradient. All parts are divided by the number of boxes of the image that were sampled, as in
+torchvision. Three rules are torchvision's too: anchors that reach beyond the image learn; anchors learn from the first step
+on; background regions may overlap an object by any IoU below 0.5.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from functools import partial
 import tensorflow as tf
 
 from kerasvision import config as c
+from kerasvision.errors import ConfigError
 from kerasvision.ops.boxes import to_deltas
 from kerasvision.tasks.detection.assigning import Truth
 from kerasvision.tasks.detection.regions import AnchorAnswers, Regions
@@ -38,15 +40,26 @@ _ANCHOR_STREAM, _REGION_STREAM = 0, 1
 def parts_of_region_loss(regions: Regions, truth: Truth, numbers: tf.Tensor, settings: c.Detection) -> dict[str, tf.Tensor]:
     """`classes` and `box`, and if the network proposes the regions `objectness` and `anchors`: float32 (N,) each.
 
+    Of a stage that does not learn, there are none.
+
     Args:
         regions: the network's outputs.
         truth: the objects.
         numbers: float32 (N, sampling.DRAWS) in [0, 1), of each image.
-        settings: how many anchors and regions learn, and the weight of the box losses.
+        settings: which stages learn, how many anchors and regions, and the weight of the box losses.
+
+    Raises:
+        ConfigError: the stage that should learn alone does not exist.
     """
-    found = _losses_of_regions(regions, truth, numbers, settings)
-    if regions.first is not None:
+    found: dict[str, tf.Tensor] = {}
+    if settings.learns != "proposals":
+        found |= _losses_of_regions(regions, truth, numbers, settings)
+    if settings.learns != "regions" and regions.first is not None:
         found |= _losses_of_anchors(regions.first, truth, numbers, settings)
+    if not found:
+        raise ConfigError(
+            "task.learns='proposals' requires a network that proposes its regions itself", hint="use faster_rcnn"
+        )
     return found
 
 

@@ -151,6 +151,37 @@ def test_all_parts_equal_those_of_loops(seed):
     assert {name: value.numpy()[0] for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("learns", "parts", "still"),
+    [
+        ("both", {"objectness", "anchors", "classes", "box"}, set()),
+        ("proposals", {"objectness", "anchors"}, {"class_logits", "region_deltas"}),
+        ("regions", {"classes", "box"}, {"objectness", "anchor_deltas"}),
+    ],
+)
+def test_of_a_stage_that_does_not_learn_no_output_has_a_gradient(learns, parts, still):
+    made = {name: tf.Variable(value) for name, value in outputs().items()}
+    truth = truth_of(made["proposals"].numpy()[:, :2] + 1, [[0, 2]] * 2)
+    with tf.GradientTape() as tape:
+        regions = read_regions(made, num_classes=K)
+        both = parts_of_region_loss(regions, truth, NUMBERS, c.Detection())
+        found = parts_of_region_loss(regions, truth, NUMBERS, c.Detection(learns=learns))
+        total = tf.reduce_sum(sum(found.values()))
+    assert set(found) == parts
+    for name, part in found.items():
+        np.testing.assert_array_equal(part, both[name], err_msg=name)
+    stages = ("class_logits", "region_deltas", "objectness", "anchor_deltas")
+    slopes = dict(zip(stages, tape.gradient(total, [made[name] for name in stages]), strict=True))
+    assert {name for name, slope in slopes.items() if slope is None} == still
+
+
+def test_proposals_cannot_learn_where_there_are_only_windows():
+    made = outputs(anchors=None, objectness=None, anchor_deltas=None)
+    truth = truth_of(made["proposals"].numpy()[:, :1], [[0]] * 2)
+    with pytest.raises(ConfigError, match="requires a network that proposes its regions itself"):
+        parts_of_region_loss(read_regions(made, num_classes=K), truth, NUMBERS, c.Detection(learns="proposals"))
+
+
 def test_an_image_without_objects_learns_background_and_nothing_else():
     made = outputs()
     found = parts_of_region_loss(
