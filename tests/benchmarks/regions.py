@@ -7,7 +7,8 @@
 The scenes are those of `tests/benchmarks/detection.py`: 0 to 1,499 to train, 1,500 to 1,799 to validate. Each network is
 trained, exported, and asked for the encoded images; pycocotools judges the answers. `recall` is `proposal_recall_100`, and
 "seconds" the processor time of the training and export. That of an image is measured with batches of eight in the exported
-model, in turns with the other networks, and is the median over the rounds. `--train N` takes fewer scenes.
+model, in turns with the other networks, and is the median over the rounds. `--train N` takes fewer scenes, and `--set`
+changes a setting of every network, or of the one whose name comes first: `--set rcnn:model.options.crop=32`.
 """
 
 import argparse
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--train", type=int, default=1500, help="how many scenes to train on")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", help="another setting, as in `run --set`")
     arguments = parser.parse_args()
     detection.SPLITS["train"] = range(arguments.train)
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in arguments.networks}
@@ -43,7 +45,8 @@ def main() -> None:
         for seed in range(arguments.seeds):
             for name in arguments.networks:
                 began = detection.processor_seconds()
-                recall, models[name] = trained(name, arguments.epochs, seed, examples, Path(folder) / f"{name}{seed}")
+                changes = [*own(name, arguments.overrides), f"training.epochs={arguments.epochs}", f"training.seed={seed}"]
+                recall, models[name] = trained(name, changes, examples, Path(folder) / f"{name}{seed}")
                 seconds = detection.processor_seconds() - began
                 found[name].append((detection.average_precision(models[name], examples), recall, seconds))
                 print(f"{name}, seed {seed}: AP {found[name][-1][0]:.4f}, recall {recall:.4f}, {seconds:.0f} s", flush=True)
@@ -57,10 +60,16 @@ def main() -> None:
         print(f"R-CNN takes {times['rcnn'] / times['fast_rcnn']:.1f} times as long as Fast R-CNN for an image")
 
 
-def trained(name, epochs, seed, examples, folder):
+def own(name, overrides):
+    """The settings for a network: those for all, and those that begin with its name and a colon."""
+    begins = tuple(f"{network}:" for network in NETWORKS)
+    found = [text.removeprefix(f"{name}:") for text in overrides]
+    return [text for text in found if not text.startswith(begins)]
+
+
+def trained(name, changes, examples, folder):
     """The recall of the proposals on the validation split after the training, and the signature of encoded images."""
-    changes = (*detection.SETTINGS[name], f"training.epochs={epochs}", f"training.seed={seed}")
-    experiment = load_experiment(detection.PIPELINE, overrides=changes)
+    experiment = load_experiment(detection.PIPELINE, overrides=[*detection.SETTINGS[name], *changes])
     fitted, exported = detection.fitted(experiment, examples, folder)
     return fitted.history["val_proposal_recall_100"].iloc[-1], exported
 
