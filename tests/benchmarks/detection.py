@@ -58,7 +58,7 @@ _SMALL = '"backbone": "resnet18", "width": 0.25'
 # One map of 12 x 12 cells for the images, and of 6 x 6 for R-CNN's crops: half a side of the image, as 227 of about 500.
 _REGIONS = '"backbone": "resnet9", "width": 0.25'
 _WINDOWS = f'{_REGIONS}, "proposals": 64, "window_sides": [14, 22, 34, 50]'
-_ANCHORS = f'{_REGIONS}, "proposals": 100, "candidates": 300, "anchor_sizes": [14, 28, 48], "channels": 64'
+_ANCHORS = f'{_REGIONS}, "proposals": 64, "candidates": 150, "anchor_sizes": [14, 28, 48], "channels": 64'
 _HEAD = '"hidden": 128, "pooled": 5'
 _PYRAMID = f'{_SMALL}, "levels": "p3-p5", "anchor_strides": 3.0, "proposals": 100, "candidates": 300, "channels": 48'
 _OPTIONS = {
