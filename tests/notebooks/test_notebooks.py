@@ -44,6 +44,16 @@ ANSWERED = "all answers are right"
 # Notebook -> what its cells print where its text holds.
 SAYS = {
     "01_first_model": ("BLESSED {'accuracy >= 0.97': 'passed'}",),
+    "02_boxes": (
+        "IoU: 0.3333333333333333",
+        "one pass equals 81 windows",
+        "after suppression: the same as ops.suppression.best_boxes",
+        "RoI pooling of 30 regions: equal",
+        "RoI align of 30 regions: equal",
+        "the network's first 5 cover more than the first 5 windows: True",
+        "average precision by hand equals the library's",
+        ANSWERED,
+    ),
     "03_every_pixel": (
         "weights: 104384 and 104384",
         "finer maps are better: True",
@@ -99,6 +109,10 @@ PICTURES = 5
 # Those that take more than about 10 s are executed by default for a few steps of each training, without a graph. Then a
 # figure may be another one: notebook -> what is replaced, and which of the lines above then need not be true.
 IN_SHORT = {
+    "02_boxes": (
+        ("SCENES, JUDGED, EPOCHS = 400, 200, 16", "SCENES, JUDGED, EPOCHS = 16, 4, 1"),
+        ("the network's first 5 cover more than the first 5 windows: True",),
+    ),
     "03_every_pixel": (("SCENES, EPOCHS = 800, 16", "SCENES, EPOCHS = 16, 1"), ("finer maps are better: True",)),
     "04_linear_classifiers": (
         ("SCENES, TRIES = 1600, 1000", "SCENES, TRIES = 100, 50"),
