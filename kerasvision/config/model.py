@@ -98,8 +98,8 @@ class Model(Dependent):
     def option_files(self) -> dict[str, Path]:
         """The options that name a file of a trained network, by the ending of their text.
 
-        >>> Model(name="fast_rcnn", options={"proposer": "rpn.keras", "hidden": 8}).option_files
-        {'proposer': PosixPath('rpn.keras')}
+        >>> list(Model(name="fast_rcnn", options={"proposer": "rpn.keras", "hidden": 8}).option_files)
+        ['proposer']
         """
         named = {name: value for name, value in self.options.items() if isinstance(value, str)}
         return {name: Path(value) for name, value in named.items() if value.endswith(".keras")}
