@@ -103,6 +103,26 @@ SAYS = {
         "with normalisation all three learn: True  without it, 0.01 does not: True",
         ANSWERED,
     ),
+    "11_without_labels": (
+        "40 axes and their variances by hand: equal to the SVD's, scikit-learn's and the library's",
+        "ZCA whitening: equal to c.ZcaWhitening; PCA whitening: equal to scikit-learn's",
+        "k-means by hand: the centers of scikit-learn's\nthe loss never rises: True",
+        "silhouette of the library's ten groups by hand: equal",
+        "t-SNE keeps more neighbours than two axes: True",
+        "PCA is where a linear autoencoder has nothing left to learn: True",
+        "the autoencoder beats PCA with 2 and with 8 numbers: True",
+        "the network removes more noise than PCA: True",
+        "both parts of the loss and all gradients: equal to those of c.Generation",
+        "the divergence, solved 1.443, and from draws: equal within 0.01: True",
+        "no new digit is a copy: True",
+        "the losses of the game and both gradients: equal to those of c.Generation",
+        "a slow discriminator lets the generator collapse: True  a fast one leads it to the real numbers: True",
+        "fourteen noises, fourteen images: True",
+        "colour histogram: equal to NumPy's; HOG: equal to the library's; 324 numbers of an image",
+        "for shapes HOG is the best description by hand, for colours the histogram: True",
+        "the network is better at shapes than all of them: True",
+        ANSWERED,
+    ),
 }
 # The fewest pictures that a notebook shows.
 PICTURES = 5
@@ -125,6 +145,16 @@ IN_SHORT = {
     "08_initialisation": (
         ("EPOCHS, SEEN = 12, 1400", "EPOCHS, SEEN = 1, 100"),
         ("a high rate kills units: True", "with normalisation all three learn: True  without it, 0.01 does not: True"),
+    ),
+    "11_without_labels": (
+        ("GAN_EPOCHS, SCENES = 1400, 32, 24, 1600", "GAN_EPOCHS, SCENES = 100, 1, 1, 50"),
+        (
+            "the autoencoder beats PCA with 2 and with 8 numbers: True",
+            "the network removes more noise than PCA: True",
+            "fourteen noises, fourteen images: True",
+            "for shapes HOG is the best description by hand, for colours the histogram: True",
+            "the network is better at shapes than all of them: True",
+        ),
     ),
 }
 EAGERLY = "import tensorflow as tf\ntf.config.run_functions_eagerly(True)\n"
