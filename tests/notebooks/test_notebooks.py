@@ -17,6 +17,7 @@ import matplotlib
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from matplotlib_inline.backend_inline import configure_inline_support
+from matplotlib_inline.config import InlineBackend
 from traitlets.config import Config
 
 make_folder, given = tempfile.mkdtemp, [sys.argv[1]]
@@ -25,6 +26,8 @@ shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False
 matplotlib.use("module://matplotlib_inline.backend_inline")
 matplotlib.interactive(True)
 configure_inline_support(shell, matplotlib.get_backend())
+# Nobody looks at these pictures, and a tight border draws each of them twice.
+InlineBackend.instance(parent=shell).print_figure_kwargs = {"bbox_inches": None, "dpi": 20}
 values, printed, pictures = [], "", 0
 shell.displayhook.write_format_data = lambda data, metadata=None: values.append(data)
 for cell in json.load(open(sys.argv[2], encoding="utf-8"))["cells"]:
