@@ -24,6 +24,7 @@ import detection
 import numpy as np
 
 from kerasvision.config.loading import load_experiment
+from kerasvision.config.overrides import with_overrides
 
 NETWORKS = ("rcnn", "fast_rcnn", "faster_rcnn", "faster_rcnn_fpn", "rfcn")
 ROUNDS, BATCH = 7, 8
@@ -69,7 +70,7 @@ def own(name, overrides):
 
 def trained(name, changes, examples, folder):
     """The recall of the proposals on the validation split after the training, and the signature of encoded images."""
-    experiment = load_experiment(detection.PIPELINE, overrides=[*detection.SETTINGS[name], *changes])
+    experiment = with_overrides(load_experiment(detection.PIPELINE, overrides=detection.SETTINGS[name]), changes)
     fitted, exported = detection.fitted(experiment, examples, folder)
     return fitted.history["val_proposal_recall_100"].iloc[-1], exported
 
