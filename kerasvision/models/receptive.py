@@ -48,11 +48,7 @@ def receptive_fields(model: keras.Model) -> dict[str, Fields]:
     >>> {level: vertical for level, (vertical, _) in receptive_fields(model).items()}
     {'c1': Field(size=6, step=2), 'c2': Field(size=16, step=4)}
     """
-    known: dict[int, Fields] = {id(tensor): _OF_THE_IMAGE for tensor in model.inputs}
-    for node in _nodes(model):
-        given = [known[id(tensor)] for tensor in node.input_tensors if id(tensor) in known]
-        if given:
-            known |= {id(tensor): _through(node.operation, given) for tensor in node.output_tensors}
+    known = _of_all(model, {id(tensor): _OF_THE_IMAGE for tensor in model.inputs})
     return {name: known[id(tensor)] for name, tensor in model.output.items()}
 
 
@@ -65,6 +61,22 @@ def field_text(fields: Fields) -> str:
     if any(math.isinf(field.size) for field in fields):
         return "the image"
     return " x ".join(f"{field.size:g}" for field in fields)
+
+
+def _of_all(model: keras.Model, known: dict[int, Fields]) -> dict[int, Fields]:
+    """Tensor, by its id -> its fields, for all tensors of the model that depend on the `known` ones."""
+    for node in _nodes(model):
+        given = [known[id(tensor)] for tensor in node.input_tensors if id(tensor) in known]
+        # A Sequential model keeps its graph in a functional one.
+        inner = getattr(node.operation, "_functional", node.operation)
+        if hasattr(inner, "_nodes_by_depth"):
+            pairs = zip(inner.inputs, node.input_tensors, strict=True)
+            inside = _of_all(inner, {id(tensor): known[id(outer)] for tensor, outer in pairs if id(outer) in known})
+            pairs = zip(inner.outputs, node.output_tensors, strict=True)
+            known |= {id(outer): inside[id(tensor)] for tensor, outer in pairs if id(tensor) in inside}
+        elif given:
+            known |= {id(tensor): _through(node.operation, given) for tensor in node.output_tensors}
+    return known
 
 
 def _nodes(model: keras.Model) -> Iterable[Any]:
@@ -94,5 +106,16 @@ def _along(operation: Any, given: Iterable[Field], *, axis: int) -> Field:
         reach = (operation.kernel_size[axis] - 1) * operation.dilation_rate[axis]
         return Field(size + reach * step, step * operation.strides[axis])
     if isinstance(operation, _POOLINGS):
-        return Field(size + (operation.pool_size[axis] - 1) * step, step * operation.strides[axis])
+        window, stride = _pooled(operation, axis)
+        return Field(size + (window - 1) * step, step * stride)
     return Field(size, step)
+
+
+def _pooled(pooling: Any, axis: int) -> tuple[int, int]:
+    """Window and stride of a pooling along y (0) or x (1).
+
+    Images are (N, H, W, C), so with "channels_first" a layer pools x and the channels; see `alexnet.response_norm`.
+    """
+    if pooling.data_format == "channels_first":
+        return (pooling.pool_size[0], pooling.strides[0]) if axis == 1 else (1, 1)
+    return pooling.pool_size[axis], pooling.strides[axis]

@@ -21,6 +21,22 @@ def test_vgg16_sees_212_pixels_after_its_last_pooling():
     }  # fmt: skip
 
 
+def test_norms_over_channels_do_not_widen_what_alexnet_sees():
+    # Araujo et al., 2019, table 1: 195 pixels after the last pooling, along both axes.
+    found = receptive_fields(build("alexnet_2012", image_shape=(227, 227, 3), num_classes=None))
+    assert [tuple(field) for field in found["c5"]] == [(195, 32), (195, 32)]
+
+
+def test_layers_inside_a_model_count():
+    image = keras.Input((32, 32, 3))
+    stem = keras.Sequential([layers.Conv2D(4, 4, 4), layers.LayerNormalization()])(image)  # 4 x 4, step 4
+    inner = keras.Input((8, 8, 4))
+    block = keras.Model(inner, layers.DepthwiseConv2D(7, padding="same")(inner))
+    found = receptive_fields(keras.Model(image, {"stem": stem, "twice": block(block(stem))}))
+    assert found["stem"][0] == (4, 4)
+    assert found["twice"][0] == (4 + 2 * 6 * 4, 4)
+
+
 def test_dilation_enlarging_and_sums_count():
     image = keras.Input((32, 32, 3))
     wide = layers.Conv2D(1, (3, 1), padding="same", dilation_rate=(4, 1))(image)  # 9 x 1
