@@ -106,6 +106,21 @@ SAYS = {
         "with normalisation all three learn: True  without it, 0.01 does not: True",
         ANSWERED,
     ),
+    "09_the_networks": (
+        "alexnet_2012: 60,965,224 weights, 724,406,816 multiply-adds, the last map sees 195 x 195 pixels",
+        "by hand and by the library: equal",
+        "all see 7 x 7 pixels; three 3x3 have 27/49 of the weights and of the multiply-adds",
+        "a 1x1 convolution is a dense layer at every pixel: equal",
+        "GoogLeNet: 6,998,552 weights, equal to the library's",
+        "AlexNet has 8.7 times as many weights",
+        "by hand and resnet20: the same scores; plain or residual: 269,722 weights",
+        "the deepest plain network is worse than the shallowest: True",
+        "the deepest residual network is better than the plain one: True",
+        "the gradient grows more in the plain network: True",
+        "DenseNet-121: 7,978,856 weights by hand, as published; the channels of each layer: equal to the library's",
+        "the loss of the mean is below the mean of the losses: True",
+        ANSWERED,
+    ),
     "10_recurrent_networks": (
         "RNN: the gradients are the measured slopes",
         "RNN, forward and backward: equal to Keras' SimpleRNN",
@@ -169,6 +184,17 @@ IN_SHORT = {
     "08_initialisation": (
         ("EPOCHS, SEEN = 12, 1400", "EPOCHS, SEEN = 1, 100"),
         ("a high rate kills units: True", "with normalisation all three learn: True  without it, 0.01 does not: True"),
+    ),
+    "09_the_networks": (
+        (
+            "COUNT, DEPTHS, IMAGES, EPOCHS, MEMBERS = 8, (8, 20, 32), 1000, 10, 5",
+            "COUNT, DEPTHS, IMAGES, EPOCHS, MEMBERS = 1, (8,), 100, 1, 2",
+        ),
+        (
+            "the deepest plain network is worse than the shallowest: True",
+            "the deepest residual network is better than the plain one: True",
+            "the gradient grows more in the plain network: True",
+        ),
     ),
     "10_recurrent_networks": (
         ("STEPS, SCENES, EPOCHS = 450, 2400, 8", "STEPS, SCENES, EPOCHS = 10, 32, 1"),
