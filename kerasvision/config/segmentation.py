@@ -129,6 +129,12 @@ class Segmentation(MeasuredTask):
                 f"segmentation requires a network that returns a map of classes, which {name} does not",
                 hint=f"set model.name to one of {', '.join(NETWORKS)}",
             )
+        options = experiment.model.options
+        if name == "unet" and options.get("padding") == "valid" and not options.get("mirrored"):
+            raise ConfigError(
+                "segmentation requires an answer for every pixel; unet with padding='valid' has none for the borders",
+                hint="set model.options.mirrored=True, or leave padding out",
+            )
         mixing = [one.kind for one in experiment.augment if not one.keeps_pixels_apart]
         evaluation, export = experiment.evaluation, experiment.export
         refused = {

@@ -21,8 +21,8 @@ from keras import KerasTensor, layers
 
 from kerasvision.errors import ConfigError
 from kerasvision.models.blocks import Norm, batch_norm, check_choice, conv, he_normal, map_logits, norm_relu
-from kerasvision.models.enlarging import sides_of
 from kerasvision.models.figures import AnyShape
+from kerasvision.models.least_side import check_step
 from kerasvision.models.vgg import convs
 from kerasvision.ops.unpooling import pool_with_switches, unpool
 
@@ -117,7 +117,7 @@ def deconvnet(
     check_choice("deconvnet", "unpooling", unpooling, get_args(Unpooling))
     if not 64 * width >= 1:
         raise ConfigError("width must be at least 1/64: the first block has 64 times as many channels", received=width)
-    _check_sides(image_shape)
+    check_step("deconvnet", image_shape[:2])
     image = keras.Input(image_shape, name="image")
     norm = batch_norm(synchronized=synchronized)
     channels = [round(width * own) for own in _CHANNELS]
@@ -127,13 +127,3 @@ def deconvnet(
     x = hidden_layers(maps["c5"], hidden=round(width * _HIDDEN), norm=norm)
     x = decoder(x, switches, channels=channels, unpooling=unpooling, norm=norm)
     return keras.Model(image, map_logits(x, num_classes=num_classes), name="deconvnet")
-
-
-def _check_sides(image_shape: AnyShape) -> None:
-    for side in sides_of(image_shape) or ():
-        if side % 32:
-            raise ConfigError(
-                "deconvnet requires sides that are multiples of 32, because its five poolings must leave out no pixel",
-                received=tuple(image_shape),
-                hint=f"{side + -side % 32} is the next such side after {side}",
-            )

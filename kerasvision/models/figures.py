@@ -41,6 +41,7 @@ class Network:
         paper: authors, year and the part of the paper that defines it.
         url: address of the paper or of the chapter.
         smallest_side: least height and width of an image, in pixels; of a network on a backbone, with its usual one.
+        side_step: height and width of an image must be multiples of it.
         own_side: what a network on a backbone requires itself, whatever its backbone reads.
         flattens: whether it requires images of one size, because its head reads a flattened map, or its boxes are shares of
             the image.
@@ -52,6 +53,7 @@ class Network:
     paper: str
     url: str
     smallest_side: int
+    side_step: int = 1
     own_side: int = 1
     flattens: bool = False
     figures: tuple[Figure, ...]

@@ -1,4 +1,4 @@
-"""Rejects images that are smaller than a network reads, without Keras: before any stage runs, and when it is built."""
+"""Rejects images of a size that a network does not read, without Keras: before any stage runs, and when it is built."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +11,8 @@ from kerasvision.models.table import find
 
 def check_least_side(name: str, image_size: tuple[int | None, int | None], *, options: Mapping[str, Any]) -> None:
     """Raises ConfigError if images are smaller than the network, or the backbone that it is built on, reads.
+
+    Or if a side is not a multiple of the network's step.
 
     A network that is given by its path is not in the table, and checks its images itself.
 
@@ -41,4 +43,24 @@ def check_least_side(name: str, image_size: tuple[int | None, int | None], *, op
             f"{row.name} reads images of at least {least} pixels",
             received=image_size,
             hint=f"resize the images to {least} or more, or choose a smaller network",
+        )
+    check_step(name, image_size)
+
+
+def check_step(name: str, image_size: tuple[int | None, int | None]) -> None:
+    """Raises ConfigError if a side of the images, in pixels, is not a multiple of the network's step.
+
+    >>> check_step("deconvnet", (96, 100))
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: deconvnet reads images whose sides are multiples of 32; received (96, 100). Resize the
+    images to (96, 128).
+    """
+    row = find(name)
+    if row and any(side is not None and side % row.side_step for side in image_size):
+        fitting = tuple(side if side is None else side + -side % row.side_step for side in image_size)
+        raise ConfigError(
+            f"{row.name} reads images whose sides are multiples of {row.side_step}",
+            received=tuple(image_size),
+            hint=f"resize the images to {fitting}",
         )

@@ -49,6 +49,7 @@ PER_PIXEL = (
         paper="Noh et al., 2015, figure 2",
         url="https://arxiv.org/abs/1505.04366",
         smallest_side=32,  # five poolings halve it to one pixel
+        side_step=32,  # each of them must leave out no pixel, so that unpooling gives the size back
         figures=(Figure(RGB, 21, INDEPENDENT, 251_805_653, 251_839_061),),
     ),
     Network(

@@ -35,6 +35,7 @@ def test_names_are_those_of_the_pixels():
         ({"evaluation": c.Evaluation(ensemble=(Path("saved_models/a/1"),))}, "Remove evaluation.ensemble"),
         ({"model": c.Model(name="resnet18")}, "a map of classes, which resnet18 does not. Set model.name to one of fcn,"),
         ({"model": c.Model(name="fcos")}, "a map of classes, which fcos does not"),
+        ({"model": c.Model(name="unet", options={"padding": "valid"})}, "borders. Set model.options.mirrored=True"),
         ({"source": c.Digits()}, "Segmentation requires label maps, but this Digits source gives none"),
         ({"gate": c.Gate(c.AtLeast("mean_iuo", 0.5))}, "did you mean 'mean_iou'"),
         ({"gate": c.Gate(c.AtLeast("accuracy", 0.5))}, "segmentation has no metric 'accuracy'"),
@@ -63,6 +64,11 @@ def test_augmentations_that_move_maps_are_allowed():
 
 def test_the_network_of_a_user_is_allowed():
     assert experiment(model=c.Model(name="my_networks:pixels")).model.name == "my_networks:pixels"
+
+
+def test_valid_padding_with_mirrored_borders_is_allowed():
+    options = {"padding": "valid", "mirrored": True}
+    assert experiment(model=c.Model(name="unet", options=options)).model.options == options
 
 
 def test_every_network_of_the_list_is_in_the_table():

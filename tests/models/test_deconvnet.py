@@ -75,7 +75,7 @@ def test_a_window_of_an_unpooled_map_has_one_value_in_its_place_or_in_all_four(u
 @pytest.mark.parametrize(
     ("image_shape", "options", "message"),
     [
-        ((96, 100, 3), {}, "deconvnet requires sides that are multiples of 32.*128 is the next such side after 100"),
+        ((96, 100, 3), {}, r"sides are multiples of 32; received \(96, 100\). Resize the images to \(96, 128\)"),
         ((96, 96, 3), {"unpooling": "zeros"}, "deconvnet has no unpooling 'zeros'; choose from nearest, switches"),
         ((96, 96, 3), {"width": 0.01}, "width must be at least 1/64"),
         ((31, 96, 3), {}, "deconvnet reads images of at least 32 x 32 pixels"),

@@ -26,6 +26,7 @@ def pipeline(name, side, *, source=None, task=None, **options):
     [
         ("lenet5", 11, {}, "lenet5 reads images of at least 12 x 12 pixels"),
         ("keras/xception", 70, {}, "keras/xception reads images of at least 71 x 71 pixels"),
+        ("deconvnet", 50, {"source": c.Shapes(), "task": c.Segmentation()}, r"multiples of 32; .* images to \(64, 96\)"),
         (
             "show_and_tell",
             31,
