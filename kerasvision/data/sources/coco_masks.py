@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kerasvision.data.png import encode_png
 from kerasvision.data.sources.coco_fields import Polygons, Runs
 from kerasvision.data.sources.rle import decode_runs, expand_counts
+from kerasvision.errors import shown
 
 # A larger mask is a mistake in the file: images with more pixels are rejected by default.
 MOST_PIXELS = 100_000_000
@@ -104,7 +105,9 @@ def _runs_fault(outline: dict[str, object], height: int, width: int) -> str:
     except ValueError as error:
         return f"has a mask whose runs cannot be read: {error}"
     if not _are_runs(numbers) or outline.get("size") != [height, width] or sum(numbers) != height * width:
-        return f"has a mask whose runs do not fill its image, {height} x {width}"
+        size, pixels = outline.get("size"), sum(numbers) if _are_runs(numbers) else 0
+        given = f"{pixels:,} pixels" if size == [height, width] else f"the size {shown(size)}"
+        return f"has a mask whose runs do not fill its image, {height} x {width}, but have {given}"
     return ""
 
 
