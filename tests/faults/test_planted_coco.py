@@ -81,7 +81,10 @@ def saved_anew(number, change):
 # One image each: its number, how it is damaged, its name then, and what must be found. They are planted
 # together: each is looked for by its name.
 IMAGES = {
-    "a box that reaches out": (3, annotation(3, bbox=[30, 20, 30, 10], segmentation=[]), {"box_clipped": "reaches beyond"}),
+    "a box that reaches out, without a mask": (
+        3, annotation(3, bbox=[30, 20, 30, 10], segmentation=[]),
+        {"box_clipped": "reaches beyond", "bad_mask": "an object has no mask, and others have"},
+    ),
     "a box outside": (4, annotation(4, bbox=[100, 100, 12, 10], segmentation=[]), {"box_dropped": "without any area"}),
     "a box of negative width": (
         5, annotation(5, bbox=[20, 5, -12, 10], segmentation=[]), {"box_dropped": "without any area"},

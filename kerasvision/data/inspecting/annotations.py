@@ -23,6 +23,7 @@ BOX_CLIPPED = "a box reaches beyond the image, and was clipped"
 BOX_DROPPED = "a box without any area inside the image was left out"
 MASK_SIZE = "a mask of another size than the image was left out"
 MASK_UNREADABLE = "a mask that cannot be read was left out"
+MASK_MISSING = "an object has no mask, and others have: a map that is painted from them shows background there"
 
 # A box that reaches beyond the image by less than this is only rounded: COCO gives two decimals.
 ROUNDING_PIXELS = 0.05
@@ -142,7 +143,7 @@ def box_area(box: Box) -> float:
 def encode_objects(
     objects: Sequence[Object], *, width: int, height: int, masks: bool
 ) -> tuple[list[ExampleObject], list[str]]:
-    """The objects of `clip_objects` in the form of `ExampleWriter`, and notes on masks that cannot be kept.
+    """The objects of `clip_objects` in the form of `ExampleWriter`, and notes on masks that are missing or cannot be kept.
 
     Args:
         objects: with boxes inside the image.
@@ -159,9 +160,9 @@ def encode_objects(
         }
         if masks:
             mask = thing.mask() if callable(thing.mask) else thing.mask
-            note = None if mask is None else _mask_fault(mask, width, height)
+            note = MASK_MISSING if mask is None else _mask_fault(mask, width, height)
             notes += [note] if note else []
-            one["mask"] = mask if mask is not None and note is None else _empty_mask(width, height)
+            one["mask"] = _empty_mask(width, height) if mask is None or note else mask
         placed.append(one)
     return placed, sorted(set(notes))
 

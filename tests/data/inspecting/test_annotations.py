@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kerasvision.data.inspecting.annotations import (
     BOX_CLIPPED,
     BOX_DROPPED,
+    MASK_MISSING,
     MASK_SIZE,
     MASK_UNREADABLE,
     clip_objects,
@@ -88,7 +89,7 @@ GOOD = mask_of((HEIGHT, WIDTH))
     [
         (GOOD, None),
         (lambda: GOOD, None),
-        (None, None),
+        (None, MASK_MISSING),
         (mask_of((WIDTH, HEIGHT)), MASK_SIZE),
         (b"", MASK_UNREADABLE),
         (GOOD[:-20], MASK_UNREADABLE),
@@ -102,7 +103,7 @@ def test_a_mask_that_does_not_fit_becomes_an_empty_one(mask, note):
     assert notes == ([] if note is None else [note])
     pixels = tf.io.decode_png(placed[0]["mask"], channels=1).numpy()
     assert pixels.shape == (HEIGHT, WIDTH, 1)
-    assert pixels.max() == (255 if mask is not None and note is None else 0)
+    assert pixels.max() == (255 if note is None else 0)
 
 
 @given(st.lists(st.text(max_size=5)))

@@ -368,6 +368,11 @@ def test_images_beyond_the_schema_are_named():
         ("a box without any area inside the image was left out", "warning", "box_dropped"),
         ("a mask of another size than the image was left out", "warning", "bad_mask"),
         ("a mask that cannot be read was left out", "warning", "bad_mask"),
+        (
+            "an object has no mask, and others have: a map that is painted from them shows background there",
+            "warning",
+            "bad_mask",
+        ),
         ("an empty caption was left out", "warning", "empty_caption"),
         ("rotated by EXIF orientation 6", "info", "changed_by_decoding"),
         ("the label map ignores the EXIF orientation, so it was turned with the image", "warning", "other_size_annotated"),
