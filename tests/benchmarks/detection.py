@@ -39,6 +39,7 @@ from scipy import stats
 from kerasvision import config as c
 from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import load_experiment
+from kerasvision.config.overrides import with_overrides
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import Example, ExampleSet, write_examples
 from kerasvision.data.sources.shape_scenes import make_scene
@@ -120,17 +121,16 @@ def main() -> None:
 
 def compare(arguments, examples: ExampleSet, folder: Path, imports: float) -> None:
     """Trains each network with each seed, and prints how much better each one is than the one before it."""
-    chosen = {name: (*SETTINGS.get(name, (f"model.name={name}",)), *arguments.overrides) for name in arguments.networks}
+    chosen = {name: chosen_experiment(name, arguments.overrides) for name in arguments.networks}
     epochs = dict.fromkeys(chosen, arguments.epochs or EPOCHS)
     if arguments.seconds:
-        for name, changes in chosen.items():
-            epochs[name] = epochs_in(arguments.seconds - imports, changes, examples, folder / f"{name}-trial")
+        for name, experiment in chosen.items():
+            epochs[name] = epochs_in(arguments.seconds - imports, experiment, examples, folder / f"{name}-trial")
             print(f"{name}: {epochs[name]} epochs in {arguments.seconds:.0f} s", flush=True)
     found = {name: [] for name in chosen}
     for seed in range(arguments.seeds):
-        for name, changes in chosen.items():
-            asked = [*changes, f"training.epochs={epochs[name]}", f"training.seed={seed}"]
-            experiment = load_experiment(PIPELINE, overrides=asked)
+        for name in chosen:
+            experiment = with_overrides(chosen[name], (f"training.epochs={epochs[name]}", f"training.seed={seed}"))
             score, seconds, _ = measured(f"{name}, seed {seed}", experiment, examples, folder / f"{name}-{seed}", imports)
             found[name].append((score, seconds))
     scores = {name: np.array([score for score, _ in figures]) for name, figures in found.items()}
@@ -141,12 +141,17 @@ def compare(arguments, examples: ExampleSet, folder: Path, imports: float) -> No
         print(f"{second} - {first}: {interval(scores[second] - scores[first])}")
 
 
-def epochs_in(seconds: float, changes, examples: ExampleSet, folder: Path) -> int:
+def chosen_experiment(name: str, overrides) -> Experiment:
+    """The pipeline file's experiment with another network, and then with other settings, also of that network's options."""
+    return with_overrides(load_experiment(PIPELINE, overrides=SETTINGS.get(name, (f"model.name={name}",))), overrides)
+
+
+def epochs_in(seconds: float, experiment: Experiment, examples: ExampleSet, folder: Path) -> int:
     """The number of epochs whose training, with the export, ends nearest to these processor seconds; at least 1."""
     began, ends = processor_seconds(), []
-    experiment = load_experiment(PIPELINE, overrides=[*changes, f"training.epochs={TRIAL_EPOCHS}"])
+    trial = with_overrides(experiment, [f"training.epochs={TRIAL_EPOCHS}"])
     # It is called after each epoch but the last, and never ends the training.
-    fitted(experiment, examples, folder, should_stop=lambda history: ends.append(processor_seconds()))
+    fitted(trial, examples, folder, should_stop=lambda history: ends.append(processor_seconds()))
     epoch = ends[1] - ends[0]
     once = processor_seconds() - began - TRIAL_EPOCHS * epoch
     return max(1, round((seconds - once) / epoch))

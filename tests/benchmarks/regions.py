@@ -23,9 +23,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import detection
 import numpy as np
 
-from kerasvision.config.loading import load_experiment
-from kerasvision.config.overrides import with_overrides
-
 NETWORKS = ("rcnn", "fast_rcnn", "faster_rcnn", "faster_rcnn_fpn", "rfcn")
 ROUNDS, BATCH = 7, 8
 
@@ -70,7 +67,7 @@ def own(name, overrides):
 
 def trained(name, changes, examples, folder):
     """The recall of the proposals on the validation split after the training, and the signature of encoded images."""
-    experiment = with_overrides(load_experiment(detection.PIPELINE, overrides=detection.SETTINGS[name]), changes)
+    experiment = detection.chosen_experiment(name, changes)
     fitted, exported = detection.fitted(experiment, examples, folder)
     return fitted.history["val_proposal_recall_100"].iloc[-1], exported
 
