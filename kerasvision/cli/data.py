@@ -108,6 +108,7 @@ def show(
     found = scan_images(target, overrides=overrides, root=root, purpose=purpose, listener=stage_lines())
     _print_counts(found.counts, found.images)
     print_whole(escape(_span_line(found.span)))
+    _print_spans(found.spans, list(found.images))
     typer.echo(f"page with pictures: {_relative(found.statistics.page)}")
     if augmented is not None:
         from kerasvision.data.feeding.preview import draw_augmented
@@ -169,6 +170,17 @@ def _print_counts(counts: dict[str, dict[str, int]], images: dict[str, int]) -> 
     if more := and_more(len(names), most=MOST_CLASSES):
         table.add_row(more)
     table.add_row("[bold]all[/]", *(f"[bold]{count}[/]" for count in images.values()))
+    print_whole(table)
+
+
+def _print_spans(spans: dict[int, dict[str, int]], splits: list[str]) -> None:
+    """Prints in which span the images of each split were added; nothing if all came in one."""
+    if len(spans) < 2:
+        return
+    columns = [*splits, *(["left out"] if any("left out" in of_span for of_span in spans.values()) else [])]
+    table = table_of("added in span", *columns, right=tuple(columns))
+    for number, of_span in spans.items():
+        table.add_row(str(number), *(str(of_span.get(name, 0)) for name in columns))
     print_whole(table)
 
 

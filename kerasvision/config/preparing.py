@@ -90,6 +90,12 @@ class Ingest(Config):
         "neither learn nor measure what is missing. An image that lacks all of them is a bad image",
     )
     max_pixels: int = Field(default=100_000_000, ge=1, description="reject images whose header says that they are larger")
+    last_spans: int | None = Field(
+        default=None,
+        ge=1,
+        description="train only on images of the last spans that added training images, as many as this number; validation "
+        "and test images stay, so that scores remain comparable. None: all",
+    )
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The quarantine file, so that changes to it are noticed."""

@@ -16,7 +16,7 @@ class Examples(Artifact):
     data/                 a prepared TFDS data set: `tfds.builder_from_directory(uri / "data")` reads it
     manifest.parquet      a row per image of the source: id, path, split, source_split (the split in the source, or empty),
                           label, group, sha256, size, width, height, format, mode, notes, fault (why it was left out, or
-                          empty), captions, objects, map_classes, values (how many of each)
+                          empty), captions, objects, map_classes, values (how many of each), span (in which it was added)
     span.json             what was added, removed and changed since the previous examples
     ```
     """

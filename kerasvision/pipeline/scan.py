@@ -20,6 +20,9 @@ from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.local import RunResult, run
 from kerasvision.pipeline.standard import load_pipeline, standard_pipeline
 
+# Of images that can be used, and that ingest.last_spans leaves out.
+LEFT_OUT = "left out"
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -56,6 +59,25 @@ class Scan:
     def span(self) -> dict[str, Any]:
         """What changed since the previous examples."""
         return _read(self.examples.span)
+
+    @property
+    def spans(self) -> dict[int, dict[str, int]]:
+        """Span -> split or `left out` -> how many of the images were added in it, of those that the source still has.
+
+        Images that cannot be used count in no span. Empty for examples of an older version.
+        """
+        # Imported here, because other uses of a scan do not need it.
+        import pyarrow.parquet as pq
+
+        counts: dict[int, dict[str, int]] = {}
+        if "span" not in pq.read_schema(self.examples.manifest).names:
+            return counts
+        for row in pq.read_table(self.examples.manifest, columns=["span", "split", "fault"]).to_pylist():
+            if row["span"]:
+                of_span = counts.setdefault(row["span"], {})
+                where = LEFT_OUT if row["fault"] else row["split"]
+                of_span[where] = of_span.get(where, 0) + 1
+        return dict(sorted(counts.items()))
 
     @property
     def verdict(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from kerasvision.data.examples import Example, ExampleWriter
 from kerasvision.data.ingesting.folds import check_folds
 from kerasvision.data.ingesting.manifest import CHUNK_ROWS, IndexedRow, ScannedSource, scan_source, tags_of
 from kerasvision.data.ingesting.quarantine import LEFT_OUT, read_quarantine
-from kerasvision.data.ingesting.spans import PreviousExamples, Span, next_span
+from kerasvision.data.ingesting.spans import PreviousExamples, Span, image_spans, leave_out_older, next_span
 from kerasvision.data.inspecting.annotations import encode_objects, usable_annotations
 from kerasvision.data.inspecting.label_maps import encode_map, name_of
 from kerasvision.data.records import OUTSIDE, UNLISTED, Record, sha256
@@ -69,7 +69,8 @@ def ingest(
     Args:
         source: the source to read.
         splits: how to split it.
-        policy: how many bad images are acceptable, how large an image may be, and which images to leave out.
+        policy: how many bad images are acceptable, how large an image may be, which images to leave out, and of how many
+            spans the training images stay.
         data: folder for the prepared data set; it is created.
         manifest: Parquet file for the list.
         span: JSON file for what is new.
@@ -96,9 +97,12 @@ def ingest(
     _split(table, splits, sound, previous, fold)
     _refuse_if_too_bad(table, policy)
     _refuse_if_nothing_is_left(table)
+    new = next_span(table, previous=previous, splits=splits)
+    table["span"] = image_spans(table, number=new.number, previous=previous)
+    if policy.last_spans is not None:
+        leave_out_older(table, last=policy.last_spans)
     _write(kept.second_reading(_records(source)), scanned, data)
     table.to_parquet(manifest, index=False)
-    new = next_span(table, previous=previous, splits=splits)
     new.save(span)
     if unmatched:
         say(f"no image matches these entries of {policy.quarantine_file}: {shortened(unmatched, most=MOST_NAMED)}")

@@ -35,7 +35,8 @@ class ManifestRow(TypedDict):
     `sha256`, `size`: of the encoded bytes; `width`, `height`, `format`, `mode`: see `ImageFacts`; `notes`: joined by "; ";
     `fault`: why it cannot be used, or ""; `captions`, `objects`: how many usable ones it has; `map_classes`: how many
     classes its label map shows, 0 without a map; `tags`: how many tags it has; `tag_names`: their names as a JSON list, ""
-    if it is not known which tags it has; `values`: how many numbers it has, without those that are missing.
+    if it is not known which tags it has; `values`: how many numbers it has, without those that are missing; `span`: in
+    which span it was added, see `image_spans`; 0 until that is known, and for an image that cannot be used.
     """
 
     id: str
@@ -58,6 +59,7 @@ class ManifestRow(TypedDict):
     tags: int
     tag_names: str
     values: int
+    span: int
 
 
 class IndexedRow(Protocol):
@@ -283,6 +285,7 @@ def _row(record: Record, data: bytes, facts: ImageFacts, not_read: str) -> tuple
         "tags": len(usable.tags or ()),
         "tag_names": "" if usable.tags is None else json.dumps(usable.tags, ensure_ascii=False),
         "values": len(known_names(usable.values)),
+        "span": 0,
     }
     return row, usable
 

@@ -8,8 +8,10 @@ from typing import Any, Self
 import pandas as pd
 
 from kerasvision.config.preparing import Splits
+from kerasvision.data.splits import TRAIN
 
 KINDS = ("added", "removed", "changed", "relabelled")
+OLDER = "left out by ingest.last_spans"
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,11 @@ class PreviousExamples:
         used = _used(pd.read_parquet(self.manifest, columns=["sha256", "split", "fault"]))
         return dict(zip(used["sha256"], used["split"], strict=True))
 
+    def span_by_sha256(self) -> dict[str, int]:
+        """SHA-256 -> the span in which the image was added; 1 for all images of an older version."""
+        used = _used(pd.read_parquet(self.manifest))
+        return dict(zip(used["sha256"], used["span"] if "span" in used else [1] * len(used), strict=True))
+
 
 def next_span(manifest: pd.DataFrame, *, previous: PreviousExamples | None, splits: Splits) -> Span:
     """The span of a source that was just read.
@@ -88,7 +95,44 @@ def next_span(manifest: pd.DataFrame, *, previous: PreviousExamples | None, spli
     return Span(last.number + 1, splits.to_data(), counts, ids)
 
 
+def image_spans(manifest: pd.DataFrame, *, number: int, previous: PreviousExamples | None) -> pd.Series:
+    """The span in which each image was added; 0 for images that cannot be used.
+
+    Its bytes are the image: an image that was renamed, moved or relabelled keeps its span, and one whose bytes changed is
+    a new image. An image that was removed and comes back is new too.
+
+    Args:
+        manifest: the list of images of the source that was just read.
+        number: of the span of this source, from `next_span`.
+        previous: the previous examples, or None.
+    """
+    known = previous.span_by_sha256() if previous is not None else {}
+    spans = [known.get(digest, number) for digest in manifest["sha256"]]
+    return pd.Series(spans, index=manifest.index, dtype="int64").where(_is_used(manifest), 0)
+
+
+def leave_out_older(manifest: pd.DataFrame, *, last: int) -> None:
+    """Gives the training images of all but the last spans a fault. Validation and test images stay.
+
+    Spans that added no training image, or none that the source still has, are not counted: so some image always stays.
+
+    Args:
+        manifest: the list of images, with the column `span`.
+        last: of how many spans the training images stay.
+    """
+    training = (manifest["fault"] == "") & (manifest["split"] == TRAIN)
+    counted = sorted(manifest.loc[training, "span"].unique())[-last:]
+    older = training & ~manifest["span"].isin(counted)
+    reasons = f"{OLDER}={last}: added in span " + manifest["span"].astype(str)
+    manifest["fault"] = manifest["fault"].where(~older, reasons)
+
+
+def _is_used(manifest: pd.DataFrame) -> pd.Series:
+    """Which images can be used. Those of older spans are left out of the training only, and are still in the source."""
+    return (manifest["fault"] == "") | manifest["fault"].str.startswith(OLDER)
+
+
 def _used(manifest: pd.DataFrame) -> pd.DataFrame:
     """The rows of usable images; a manifest of an older version gets a column without tags."""
-    used = manifest[manifest["fault"] == ""]
+    used = manifest[_is_used(manifest)]
     return used if "tag_names" in used else used.assign(tag_names="")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from kerasvision.data.ingesting.manifest import NO_LABEL, NO_TAGS
 from kerasvision.data.ingesting.quarantine import LEFT_OUT
+from kerasvision.data.ingesting.spans import OLDER
 from kerasvision.data.inspecting.annotations import (
     BOX_CLIPPED,
     BOX_DROPPED,
@@ -30,6 +31,7 @@ from kerasvision.data.validating.schema import DataSchema
 # A part of the fault of an image that was left out -> its code. The first match counts.
 FAULTS: Mapping[str, str] = {
     LEFT_OUT: "left_out",
+    OLDER: "left_out",
     "leakage:": "leakage_removed",
     OUTSIDE: "outside_classes",
     UNLISTED: "not_listed",

@@ -309,6 +309,37 @@ def test_a_span_says_what_was_added_to_the_source(tmp_path):
     assert second.span.ids == {"added": ["20", "21", "22"], "removed": ["00", "01"], "changed": [], "relabelled": []}
 
 
+def test_a_window_leaves_older_training_images_out_and_still_knows_them(tmp_path):
+    records = [record(number) for number in range(20)]
+    _, first = run(records, tmp_path / "first")
+    records += [record(number) for number in range(20, 40)]
+    done, second = run(records, tmp_path / "second", previous=previous(tmp_path / "first"), last_spans=1)
+    older = second[(second["split"] == "train") & (second["span"] == 1)]
+    assert len(older) == (first["split"] == "train").sum() > 0
+    assert set(older["fault"]) == {"left out by ingest.last_spans=1: added in span 1"}
+    assert {fault_code(fault) for fault in older["fault"]} == {"left_out"}
+    assert set(written(tmp_path / "second")) == set(second.index) - set(older.index)
+    # The whole source, and the same window again: nothing is new, and the spans are the same.
+    everything, third = run(records, tmp_path / "third", previous=previous(tmp_path / "second"))
+    assert everything.span == done.span
+    assert (third["fault"] == "").all()
+    assert third["span"].equals(second["span"])
+    _, again = run(records, tmp_path / "again", previous=previous(tmp_path / "third"), last_spans=1)
+    assert again.equals(second)
+
+
+def test_a_window_does_not_slide_over_a_span_that_only_relabels_or_removes(tmp_path):
+    records = [record(number) for number in range(20)]
+    run(records, tmp_path / "first")
+    relabelled = [record(0, "y"), *records[1:]]
+    done, table = run(relabelled, tmp_path / "second", previous=previous(tmp_path / "first"), last_spans=1)
+    assert (done.span.number, done.span.counts["relabelled"]) == (2, 1)
+    assert (table["fault"] == "").all()
+    done, table = run(relabelled[:-1], tmp_path / "third", previous=previous(tmp_path / "second"), last_spans=1)
+    assert (done.span.number, done.span.counts["removed"]) == (3, 1)
+    assert (table["fault"] == "").all()
+
+
 def test_examples_from_before_there_were_spans_count_as_none(tmp_path):
     records = [record(number) for number in range(20)]
     run(records, tmp_path / "first")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from kerasvision import config as c
-from kerasvision.data.ingesting.spans import PreviousExamples, Span, next_span
+from kerasvision.data.ingesting.spans import PreviousExamples, Span, image_spans, leave_out_older, next_span
 
 
 def manifest(*rows):
@@ -74,3 +74,84 @@ def test_where_images_lay_counts_only_under_the_settings_that_put_them_there(sav
     _, before = saved(manifest(("a", "1"), ("b", "2", "x", "no label")), splits=c.Splits(stratify=True))
     assert before.split_by_sha256(c.Splits(stratify=True)) == {"1": "train"}
     assert before.split_by_sha256(c.Splits(stratify=True, test=0.3)) == {}
+
+
+# --- In which span an image was added
+
+
+@pytest.fixture
+def grown(tmp_path):
+    """Writes the next state of a source, given as id -> content; returns id -> span, and the files."""
+
+    def grow(contents, before=None, faults=(), labels=()):
+        folder = tmp_path / f"grown{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        table = manifest(
+            *((one, text, dict(labels).get(one, "x"), dict(faults).get(one, "")) for one, text in contents.items())
+        )
+        span = next_span(table, previous=before, splits=c.Splits())
+        table["span"] = image_spans(table, number=span.number, previous=before)
+        span.save(folder / "span.json")
+        table.to_parquet(folder / "manifest.parquet")
+        spans = dict(zip(table["id"], table["span"].tolist(), strict=True))
+        return spans, PreviousExamples(folder / "manifest.parquet", folder / "span.json")
+
+    return grow
+
+
+def test_an_image_keeps_the_span_in_which_it_was_added(grown):
+    spans, files = grown({"a": "1", "b": "2"})
+    assert spans == {"a": 1, "b": 1}
+    _, files = grown({"a": "1", "b": "2", "c": "3"}, files)
+    spans, _ = grown({"a": "1", "b": "2", "c": "3", "d": "4"}, files)
+    assert spans == {"a": 1, "b": 1, "c": 2, "d": 3}
+
+
+def test_a_renamed_or_relabelled_image_is_the_same_and_a_changed_one_is_new(grown):
+    _, files = grown({"a": "1", "b": "2", "c": "3"})
+    spans, _ = grown({"a": "1", "renamed": "2", "c": "33"}, files, labels={"a": "other"}.items())
+    assert spans == {"a": 1, "renamed": 1, "c": 2}
+
+
+def test_an_image_that_comes_back_is_new(grown):
+    _, files = grown({"a": "1", "b": "2"})
+    _, files = grown({"a": "1"}, files)
+    spans, _ = grown({"a": "1", "b": "2"}, files)
+    assert spans == {"a": 1, "b": 3}
+
+
+def test_an_unusable_image_is_in_no_span_until_it_can_be_used(grown):
+    spans, files = grown({"a": "1", "b": "2"}, faults={"b": "no label"}.items())
+    assert spans == {"a": 1, "b": 0}
+    assert grown({"a": "1", "b": "2"}, files)[0] == {"a": 1, "b": 2}
+
+
+def test_images_of_an_older_version_are_all_in_span_1(grown):
+    _, files = grown({"a": "1"})
+    _, files = grown({"a": "1", "b": "2"}, files)
+    pd.read_parquet(files.manifest).drop(columns="span").to_parquet(files.manifest)
+    assert grown({"a": "1", "b": "2", "c": "3"}, files)[0] == {"a": 1, "b": 1, "c": 3}
+
+
+def windowed(*rows, last):
+    """The ids that stay, of rows of id, split, span."""
+    table = pd.DataFrame(rows, columns=["id", "split", "span"]).assign(fault="")
+    leave_out_older(table, last=last)
+    return table.loc[table["fault"] == "", "id"].tolist()
+
+
+def test_a_window_keeps_the_newest_training_images_and_all_others():
+    rows = [("a", "train", 1), ("b", "test", 1), ("c", "validation", 1), ("d", "train", 2), ("e", "train", 4)]
+    assert windowed(*rows, last=1) == ["b", "c", "e"]
+    assert windowed(*rows, last=2) == ["b", "c", "d", "e"]
+    assert windowed(*rows, last=9) == ["a", "b", "c", "d", "e"]
+
+
+def test_a_span_without_training_images_does_not_move_the_window():
+    assert windowed(("a", "train", 1), ("b", "train", 2), ("c", "test", 3), last=1) == ["b", "c"]
+
+
+def test_an_image_that_cannot_be_used_does_not_count_in_a_window():
+    table = pd.DataFrame({"id": ["a", "b"], "split": "train", "span": [1, 0], "fault": ["", "the file is empty"]})
+    leave_out_older(table, last=1)
+    assert table["fault"].tolist() == ["", "the file is empty"]
