@@ -222,7 +222,7 @@ def _seen(look: "FirstLook", recipe: "Recipe") -> list[str]:
 
 def _seen_objects(look: "ObjectsLook", recipe: "Recipe") -> list[str]:
     colour = "grey" if look.is_grey else "in colour"
-    left_out = f"; {look.left_out:,} others cannot be used" if look.left_out else ""
+    left_out = f"; {look.left_out:,} cannot be used" if look.left_out else ""
     empty = sum(not count for count in look.per_image)
     held = ", ".join(f"{split} {count:,}" for split, count in recipe.split_sizes.items())
     return [
@@ -236,15 +236,22 @@ def _seen_objects(look: "ObjectsLook", recipe: "Recipe") -> list[str]:
 
 def _seen_maps(look: "MapsLook", recipe: "Recipe") -> list[str]:
     colour = "grey" if look.is_grey else "in colour"
-    left_out = f"; {look.left_out:,} others cannot be used" if look.left_out else ""
     held = ", ".join(f"{split} {count:,}" for split, count in recipe.split_sizes.items())
     largest = sorted(look.shares.items(), key=lambda item: -item[1])[:SHOWN_OF_MANY]
     return [
-        f"{look.total:,} images with maps of {len(look.counts)} classes, {colour}{left_out}",
+        f"{look.total:,} images with maps of {len(look.counts)} classes, {colour}",
         f"longer side of an image in pixels: {_spread(look.sides)}",
         f"share of the pixels of {look.looked:,} maps: " + ", ".join(f"{name} {share:.1%}" for name, share in largest),
         f"splits: {held}",
+        *_faults(look),
     ]
+
+
+def _faults(look: "MapsLook") -> list[str]:
+    """A line about the images that cannot be used, if there are any."""
+    if not look.faults:
+        return []
+    return [f"images that cannot be used: {len(look.faults):,}; the first is {look.faults[0]}"]
 
 
 def _numbers(look: "ValuesLook") -> Table:
@@ -260,7 +267,7 @@ def _numbers(look: "ValuesLook") -> Table:
 
 def _seen_values(look: "ValuesLook", recipe: "Recipe") -> list[str]:
     colour = "grey" if look.is_grey else "in colour"
-    left_out = f"; {look.left_out:,} others cannot be used" if look.left_out else ""
+    left_out = f"; {look.left_out:,} cannot be used" if look.left_out else ""
     held = ", ".join(f"{split} {count:,}" for split, count in recipe.split_sizes.items())
     return [
         f"{look.total:,} images with numbers, {colour}{left_out}",
@@ -271,7 +278,7 @@ def _seen_values(look: "ValuesLook", recipe: "Recipe") -> list[str]:
 
 def _seen_tags(look: "TagsLook", recipe: "Recipe") -> list[str]:
     colour = "grey" if look.is_grey else "in colour"
-    left_out = f"; {look.left_out:,} others cannot be used" if look.left_out else ""
+    left_out = f"; {look.left_out:,} cannot be used" if look.left_out else ""
     without = sum(not count for count in look.per_image)
     held = ", ".join(f"{split} {count:,}" for split, count in recipe.split_sizes.items())
     return [

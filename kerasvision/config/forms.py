@@ -10,11 +10,23 @@ from kerasvision.config.image_files import names_in
 from kerasvision.config.listing import is_file, is_folder, list_folder
 from kerasvision.config.map_sources import Masks, table_header
 from kerasvision.config.sources import Source
+from kerasvision.config.split_lists import split_lists
 from kerasvision.config.yolo_files import read_yolo_data
 from kerasvision.errors import DataError
 
-# Usual names of the folder of maps; YOLO's labels are texts.
-MAP_FOLDERS = ("masks", "label_maps", "maps", "labels")
+# Where maps usually are, as fields of `Masks`: beside a folder `images` (YOLO's labels are texts), Pascal VOC, Cityscapes.
+MAP_LAYOUTS: tuple[dict[str, str], ...] = (
+    *({"masks": name} for name in ("masks", "label_maps", "maps", "labels")),
+    {"images": "JPEGImages", "masks": "SegmentationClass"},
+    {
+        "images": "leftImg8bit",
+        "masks": "gtFine",
+        "image_suffix": "_leftImg8bit",
+        "mask_suffix": "_gtFine_labelIds",
+    },
+)
+# The lists of Pascal VOC's images with maps.
+MAP_LISTS = "ImageSets/Segmentation"
 
 
 def source_of_form(folder: Path) -> Source | None:
@@ -28,7 +40,7 @@ def source_of_form(folder: Path) -> Source | None:
             return Coco(path=folder)
         if is_folder(folder / "JPEGImages") and is_folder(folder / "Annotations"):
             return Voc(path=folder)
-        if maps := _source_of_maps(folder):
+        if maps := source_of_maps(folder):
             return maps
         read_yolo_data(folder, root=None)
     except DataError:
@@ -36,16 +48,23 @@ def source_of_form(folder: Path) -> Source | None:
     return Yolo(path=folder)
 
 
-def _source_of_maps(folder: Path) -> Masks | None:
-    """The source of a folder of images and one of maps, which may be in folders of splits; with a table of class names."""
-    for name in MAP_FOLDERS:
-        source = Masks(path=folder, masks=name)
+def source_of_maps(folder: Path) -> Masks | None:
+    """The source of a folder of images and one of maps, with a table of class names and lists, if there are; or None.
+
+    The two folders may be in folders of splits. They may have the names of Pascal VOC's or of Cityscapes'.
+
+    >>> source_of_maps(Path("nowhere")) is None
+    True
+    """
+    for layout in MAP_LAYOUTS:
+        source = Masks(path=folder).model_copy(update=layout)
         try:
             pairs = source.pairs()
         except DataError:
             continue
         if any(one.name.lower().endswith(".png") for pair in pairs for one in list_folder(pair.masks)):
-            return source.model_copy(update={"table": table}) if (table := _table_in(folder)) else source
+            also = {"table": _table_in(folder), "lists": MAP_LISTS if split_lists(folder / MAP_LISTS) else None}
+            return source.model_copy(update={name: value for name, value in also.items() if value is not None})
     return None
 
 

@@ -2,17 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
+from PIL import Image
 
 from kerasvision import lookup
+from kerasvision.config.listing import is_file
 from kerasvision.config.preparing import Splits
 from kerasvision.config.sources import Source
 from kerasvision.data.first_look import sampled_sizes
+from kerasvision.data.inspecting.map_numbers import counted, numbers_fault, size_fault
 from kerasvision.data.objects_look import expected_images
-from kerasvision.data.records import LabelMap, Record, UnusableMap
+from kerasvision.data.records import NO_MAP, UNLISTED, LabelMap, Record, UnusableMap
 from kerasvision.errors import DataError
 
 # Decoding more maps would take long, and say little more.
@@ -28,10 +30,12 @@ class MapsLook:
         source: reads it.
         counts: class -> how many of the maps that were looked at have a pixel of it.
         shares: class -> its share of the known pixels of these maps.
-        looked: how many maps were looked at.
-        total: how many images can be used.
+        ignored: number -> how many pixels of these maps have it and are ignored.
+        looked: how many maps were looked at, without those that cannot be used.
+        total: how many images can be used, as far as their maps were looked at.
         given: split that the folder gives -> its images; the split is "" if the folder gives none.
-        left_out: how many images cannot be used.
+        faults: "name: fault" of each image that cannot be used, as far as its map was looked at; without images that no list
+            names.
         sides: the longer sides of some images in pixels, sorted; at least one.
         is_grey: whether all of these images have one channel.
     """
@@ -40,10 +44,11 @@ class MapsLook:
     source: Source
     counts: Counter[str]
     shares: Mapping[str, float]
+    ignored: Mapping[int, int]
     looked: int
     total: int
     given: Mapping[str, int]
-    left_out: int
+    faults: tuple[str, ...]
     sides: tuple[int, ...]
     is_grey: bool
 
@@ -73,55 +78,95 @@ def look_at_maps(source: Source, *, images: Path) -> MapsLook:
         DataError: there is no image with a usable map; or what the source raises.
     """
     records = list(lookup.load(source.implementation)(source))
-    usable = [record for record in records if not record.fault and record.label_map is not None]
-    pixels, counts, faults = _counted(usable[:: max(1, len(usable) // SAMPLED_MAPS)])
-    known = sum(pixels.values())
-    if not known:
-        first = next(
-            (fault for fault in (*faults, *(record.fault for record in records)) if fault), "no map with known pixels"
-        )
+    with_map = [record for record in records if not record.fault and record.label_map is not None]
+    seen = _seen(with_map[:: -(-len(with_map) // SAMPLED_MAPS) or 1])
+    faults = {record.name: record.fault for record in records if record.fault and not record.fault.startswith(UNLISTED)}
+    faults |= seen.faults
+    if not seen.looked:
         raise DataError(
-            f"{images} has no image with a label map that can be used; the first fault: {first}",
+            f"{images} has no image with a label map that can be used; the first fault: "
+            + next((": ".join(fault) for fault in faults.items()), NO_MAP),
             hint="give each image a PNG of class numbers. The names of the numbers, or of the colours of colour PNG, can be "
             f"in a CSV file in {images}, with the columns id and name, or r, g, b and name",
         )
+    usable = [record for record in with_map if record.name not in seen.faults]
     sizes, is_grey = sampled_sizes(usable)
+    known = sum(seen.pixels.values())
     return MapsLook(
         images=images,
         source=source,
-        counts=counts,
-        shares={name: count / known for name, count in pixels.items()},
-        looked=faults.count(""),
+        counts=seen.counts,
+        shares={name: count / known for name, count in seen.pixels.items()},
+        ignored=seen.ignored,
+        looked=seen.looked,
         total=len(usable),
         given=Counter(record.split or "" for record in usable),
-        left_out=len(records) - len(usable),
+        faults=tuple(f"{name}: {fault}" for name, fault in faults.items()),
         sides=tuple(sorted(map(max, sizes))),
         is_grey=is_grey,
     )
 
 
-def _counted(records: Sequence[Record]) -> tuple[Counter[str], Counter[str], list[str]]:
-    """(class -> pixels, class -> maps with it, the fault of each map or ""). The run itself names every bad map."""
-    pixels, maps, faults = Counter[str](), Counter[str](), list[str]()
+@dataclass
+class _Seen:
+    """What some maps show; the names of the parts are those of `MapsLook`, but `faults` has the names of the images."""
+
+    pixels: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[int] = field(default_factory=Counter)
+    faults: dict[str, str] = field(default_factory=dict)
+    looked: int = 0
+
+
+def _seen(records: Sequence[Record]) -> _Seen:
+    """What the maps of these records show. The run itself names every bad map."""
+    seen = _Seen()
     for record in records:
         if record.label_map is None:
             continue
         try:
-            found = _of_map(record.label_map)
+            numbers = _checked(record, record.label_map)
         except (UnusableMap, OSError) as error:
-            faults.append(str(error))
+            seen.faults[record.name] = str(error)
             continue
-        pixels.update(found)
-        maps.update(found.keys())
-        faults.append("")
-    return pixels, maps, faults
+        ignored, names = record.label_map.ignored, record.label_map.names
+        found = Counter[str]()
+        for number, count in numbers.items():
+            if number not in ignored:
+                found[str(number) if names is None else names[number]] += count
+        seen.ignored.update({number: count for number, count in numbers.items() if number in ignored})
+        seen.pixels.update(found)
+        seen.counts.update(found.keys())
+        seen.looked += 1
+    return seen
 
 
-def _of_map(label_map: LabelMap) -> dict[str, int]:
-    """Class -> pixels. A number without a name is left out, as the run refuses its image."""
-    found = Counter[str]()
-    for number, count in zip(*np.unique(label_map.load(), return_counts=True), strict=True):
-        name = str(number) if label_map.names is None else label_map.names.get(int(number))
-        if name is not None and int(number) not in label_map.ignored:
-            found[name] += int(count)
-    return dict(found)
+def _checked(record: Record, label_map: LabelMap) -> dict[int, int]:
+    """Number -> how many pixels of the map have it.
+
+    Raises:
+        UnusableMap: the map cannot be used.
+        OSError: its file cannot be read.
+    """
+    numbers = label_map.load()
+    found = counted(numbers)
+    fault = numbers_fault({number: count for number, count in found.items() if number not in label_map.ignored}, label_map)
+    if size := _size(record):
+        width, height = size
+        # EXIF may turn the image: the run decides that.
+        if numbers.shape not in ((height, width), (width, height)):
+            fault = size_fault(numbers, width=width, height=height)
+    if fault:
+        raise UnusableMap(fault)
+    return found
+
+
+def _size(record: Record) -> tuple[int, int] | None:
+    """(width, height) of an image from its header; None if it cannot be read, which the run reports."""
+    if not isinstance(record.content, Path) or not is_file(record.content):  # opening a pipe may block for ever
+        return None
+    try:
+        with Image.open(record.content) as image:
+            return image.size
+    except (OSError, Image.DecompressionBombError, ValueError):
+        return None

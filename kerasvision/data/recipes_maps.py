@@ -39,7 +39,7 @@ def choose_for_maps(look: MapsLook, *, network: str | None, epochs: int | None =
         DataError: only one class, or no image would be left to train on, or to judge by.
     """
     if len(look.counts) < 2:
-        raise DataError("at least two classes of pixels are required", received=", ".join(look.counts), hint="add maps")
+        raise _too_few_classes(look)
     plan = planned(look, network=network, epochs=epochs, usual=_epochs)
     return Recipe(
         summary=_summary(plan),
@@ -56,6 +56,18 @@ def choose_for_maps(look: MapsLook, *, network: str | None, epochs: int | None =
             training_choice(plan, plain_rate="2e-3", plain_decay="1e-4"),
             _gate(plan),
         ),
+    )
+
+
+def _too_few_classes(look: MapsLook) -> DataError:
+    """The error for maps of one class. Maps of an object often have 255 inside it, a number that is ignored."""
+    ignored = ", ".join(map(str, sorted(look.ignored)))
+    return DataError(
+        "at least two classes of pixels are required",
+        received=", ".join(look.counts) + (f"; pixels of {ignored} are ignored" if ignored else ""),
+        hint=f"if {ignored} is a class, name all numbers in a CSV file in {look.images}, with the columns id and name"
+        if ignored
+        else "add maps",
     )
 
 

@@ -7,6 +7,7 @@
 The networks are those of the pipelines coco_detection and shapes_detection.
 """
 
+from kerasvision.config.forms import source_of_maps
 from kerasvision.data.objects_look import ObjectsLook
 from kerasvision.data.recipes import Choice, Recipe
 from kerasvision.data.recipes_annotated import (
@@ -19,6 +20,7 @@ from kerasvision.data.recipes_annotated import (
     training_choice,
     transform_choice,
 )
+from kerasvision.data.scaffold import source_code
 
 # The side of the network's image: at least the first, and without weights at most the second.
 LEAST_SIDE, PLAIN_SIDE = 64, 160
@@ -48,7 +50,7 @@ def choose_for_objects(look: ObjectsLook, *, network: str | None, epochs: int | 
         expected=plan.expected,
         epochs=plan.epochs,
         is_final=False,
-        also=(OUTLINED,) if look.has_outlines else (),
+        also=(*((OUTLINED,) if look.has_outlines else ()), *_maps_too(look)),
         choices=(
             splits_choice(plan),
             _transform(plan),
@@ -59,6 +61,16 @@ def choose_for_objects(look: ObjectsLook, *, network: str | None, epochs: int | 
             _gate(plan),
             _serving(),
         ),
+    )
+
+
+def _maps_too(look: ObjectsLook) -> tuple[str, ...]:
+    """A sentence about the label maps of a folder that also has objects, as Pascal VOC's has."""
+    if (maps := source_of_maps(look.images)) is None:
+        return ()
+    return (
+        f"the folder has label maps, too: with source={source_code(maps)} and task=c.Segmentation(), a network learns the "
+        "class of each pixel instead of boxes",
     )
 
 

@@ -7,7 +7,7 @@ from string import Template
 from pydantic import TypeAdapter
 
 from kerasvision.config.experiment import Experiment
-from kerasvision.config.sources import ImageFolder
+from kerasvision.config.sources import ImageFolder, Source
 from kerasvision.data.first_look import FirstLook
 from kerasvision.data.maps_look import MapsLook
 from kerasvision.data.objects_look import ObjectsLook
@@ -61,7 +61,7 @@ def pipeline_text(name: str, *, look: AnyLook, recipe: Recipe) -> str:
     """
     return _FILE.substitute(
         name=name,
-        source=_source(look),
+        source=source_code(ImageFolder(path=look.images) if isinstance(look, FirstLook) else look.source),
         folder=escape_docstring(str(look.images)),
         counts=_counts(look),
         header=_comment(f"It trains {recipe.summary}: {recipe.reason}.", indent=""),
@@ -91,9 +91,12 @@ def _counts(look: AnyLook) -> str:
     return f"{look.counts.total()} objects of {len(look.counts)} classes, {look.total} images"
 
 
-def _source(look: AnyLook) -> str:
-    """The source in Python, with the settings that are not the default."""
-    source = ImageFolder(path=look.images) if isinstance(look, FirstLook) else look.source
+def source_code(source: Source) -> str:
+    """A source in Python, with the settings that are not the default.
+
+    >>> source_code(ImageFolder(path=Path("pets")))
+    "c.ImageFolder(path='pets')"
+    """
     fields = type(source).model_fields
     given = {name: getattr(source, name) for name in fields if getattr(source, name) != fields[name].default}
     code = ", ".join(f"{name}={str(value) if name in source.locations else value!r}" for name, value in given.items())

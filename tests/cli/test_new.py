@@ -142,6 +142,14 @@ def test_objects_without_outlines_are_not_said_to_have_any(new, coco):
     assert "outlines" not in new("things", "--images", "things")
 
 
+def test_of_a_folder_of_objects_that_has_maps_too_the_other_settings_are_named(new, coco):
+    for name in ("images/1.jpg", "masks/1.png"):
+        (coco / name).parent.mkdir()
+        Image.new("L", (8, 8)).save(coco / name)
+    found = " ".join(new("things", "--images", "things").split())
+    assert "the folder has label maps, too: with source=c.Masks(path='things') and task=c.Segmentation()" in found
+
+
 @pytest.fixture
 def maps(tmp_path):
     """20 images of 40 x 30 pixels and their maps: every map has a road below, every second one a car on it."""
@@ -189,6 +197,57 @@ def test_maps_that_cannot_be_used_are_refused_with_their_fault(new, maps):
     with pytest.raises(DataError, match="no image with a label map that can be used; .* is a colour PNG") as refused:
         new("streets", "--images", "streets")
     assert "in a CSV file in streets, with the columns id and name, or r, g, b and name" in str(refused.value)
+
+
+def test_some_maps_that_cannot_be_used_are_counted_and_the_first_is_named(new, maps):
+    spoil = {"3": np.zeros((20, 40), np.uint8), "5": np.full((30, 40), 255, np.uint8), "7": np.zeros((30, 40, 3), np.uint8)}
+    spoil["7"][0, 0, 0] = 9
+    for number, pixels in spoil.items():
+        Image.fromarray(pixels).save(maps / "masks" / f"{number}.png")
+    (maps / "masks" / "9.png").unlink()
+    printed = new("streets", "--images", "streets").splitlines()
+    assert "16 images with maps of 3 classes, in colour" in printed
+    assert any(line.startswith("share of the pixels of 16 maps: ") for line in printed)
+    found = " ".join(printed)
+    assert "images that cannot be used: 4; the first is images/9.png: no label map: there is no masks/9.png" in found
+
+
+def named_as_vocs(maps, folder):
+    """The same images in the folders of Pascal VOC; the last is in no list."""
+    (folder / "ImageSets" / "Segmentation").mkdir(parents=True)
+    (maps / "images").rename(folder / "JPEGImages")
+    (maps / "masks").rename(folder / "SegmentationClass")
+    for split, numbers in (("train", range(12)), ("val", range(12, 19))):
+        (folder / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("".join(f"{number}\n" for number in numbers))
+
+
+def test_the_folders_of_voc_are_known_with_their_lists(new, maps, tmp_path):
+    named_as_vocs(maps, tmp_path / "voc")
+    printed = new("streets", "--images", "voc")
+    assert "19 images with maps of 3 classes" in printed and "cannot be used" not in printed
+    source = load_experiment("pipelines/streets.py").source
+    assert (source.images, source.masks, source.lists) == ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")
+
+
+def test_the_folders_of_cityscapes_are_known_with_their_suffixes(new, maps, tmp_path):
+    for kind, folder, suffix in (("images", "leftImg8bit", "leftImg8bit"), ("masks", "gtFine", "gtFine_labelIds")):
+        (tmp_path / "city" / folder / "train" / "bonn").mkdir(parents=True)
+        for file in (maps / kind).iterdir():
+            file.rename(tmp_path / "city" / folder / "train" / "bonn" / f"{file.stem}_{suffix}.png")
+    assert "20 images with maps of 3 classes" in new("streets", "--images", "city")
+    assert load_experiment("pipelines/streets.py").source.mask_suffix == "_gtFine_labelIds"
+
+
+def test_objects_that_are_painted_with_the_ignored_number_are_recognised(new, maps):
+    for file in (maps / "masks").iterdir():
+        with Image.open(file) as opened:
+            numbers = np.asarray(opened)
+        Image.fromarray(np.where(numbers == 1, 255, 0).astype(np.uint8)).save(file)
+    with pytest.raises(DataError, match=r"two classes .*received '0; pixels of 255 are ignored'") as refused:
+        new("streets", "--images", "streets")
+    assert "If 255 is a class, name all numbers in a CSV file in streets" in str(refused.value)
+    (maps / "classes.csv").write_text("id,name\n0,sky\n255,road\n")
+    assert "share of the pixels of 20 maps: sky 52.5%, road 47.5%" in new("streets", "--images", "streets")
 
 
 @pytest.mark.parametrize("first", ["id,name\n", "id;name\r\n"])

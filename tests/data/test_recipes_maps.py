@@ -19,10 +19,11 @@ def look(images=1000, *, side=640, shares=None, given=None, is_grey=False):
         source=c.Masks(path="streets"),
         counts=Counter(dict.fromkeys(shares, 10)),
         shares=shares,
+        ignored={},
         looked=10,
         total=images,
         given=given or {"": images},
-        left_out=0,
+        faults=(),
         sides=(side,),
         is_grey=is_grey,
     )

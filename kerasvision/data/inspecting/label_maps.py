@@ -8,16 +8,12 @@ from numpy.typing import NDArray
 
 from kerasvision.config.example_parts import IGNORED
 from kerasvision.data.inspecting.fitted_objects import swapped_sides
+from kerasvision.data.inspecting.map_numbers import MOST_IN_TABLE, counted, numbers_fault, size_fault
 from kerasvision.data.png import encode_png
 from kerasvision.data.records import LabelMap, UnusableMap
 from kerasvision.errors import ConfigError
-from kerasvision.shortened import shortened
 
 MAP_TURNED = "the label map ignores the EXIF orientation, so it was turned with the image"
-# How many numbers a message names.
-NAMED = 8
-# A larger number is looked up instead of being the place in a table.
-_MOST_IN_TABLE = 65_535
 
 
 @dataclass(frozen=True)
@@ -64,11 +60,10 @@ def check_map(label_map: LabelMap, data: bytes, *, width: int, height: int) -> C
     if numbers.shape != (height, width):
         turn = swapped_sides(data, width=width, height=height)
         if turn is None or numbers.shape != (width, height):
-            sizes = f"{numbers.shape[1]} x {numbers.shape[0]} pixels, and the image {width} x {height}"
-            return CheckedMap(fault=f"its label map has {sizes}: they must have the same size")
+            return CheckedMap(fault=size_fault(numbers, width=width, height=height))
         numbers, notes = _turned(numbers, turn), (MAP_TURNED,)
-    found = {number: count for number, count in _counted(numbers).items() if number not in label_map.ignored}
-    return CheckedMap(numbers, found, notes, _numbers_fault(found, label_map))
+    found = {number: count for number, count in counted(numbers).items() if number not in label_map.ignored}
+    return CheckedMap(numbers, found, notes, numbers_fault(found, label_map))
 
 
 def map_classes(declared: Iterable[Mapping[int, str]], numbers: Iterable[int]) -> tuple[str, ...]:
@@ -100,7 +95,7 @@ def encode_map(checked: CheckedMap, label_map: LabelMap, classes: Mapping[str, i
     known = sorted(checked.found)
     targets = np.array([classes[name_of(number, label_map)] for number in known], np.uint8)
     numbers = checked.numbers
-    if not known or known[-1] > _MOST_IN_TABLE or int(numbers.max()) > _MOST_IN_TABLE:
+    if not known or known[-1] > MOST_IN_TABLE or int(numbers.max()) > MOST_IN_TABLE:
         return encode_png(_looked_up(numbers, np.array(known), targets))
     table = np.full(int(numbers.max()) + 1, IGNORED, np.uint8)
     table[known] = targets
@@ -128,28 +123,6 @@ def _turned(numbers: NDArray[np.integer], orientation: int) -> NDArray[np.intege
     if orientation == 7:  # mirrored along the rising diagonal
         return np.rot90(numbers, 2).T
     return np.rot90(numbers, -1 if orientation == 6 else 1)
-
-
-def _counted(numbers: NDArray[np.integer]) -> dict[int, int]:
-    if numbers.max() <= _MOST_IN_TABLE:  # much faster than sorting all pixels
-        counts = np.bincount(numbers.ravel())
-        return {int(number): int(counts[number]) for number in np.flatnonzero(counts)}
-    values, counts = np.unique(numbers, return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))
-
-
-def _numbers_fault(found: Mapping[int, int], label_map: LabelMap) -> str:
-    if not found:
-        return "its label map says nothing: every pixel is ignored"
-    unknown = [] if label_map.names is None else [number for number in found if number not in label_map.names]
-    if not unknown:
-        return ""
-    named = shortened((f"{number} ({_pixels(found[number])})" for number in unknown), most=NAMED)
-    return f"its label map has numbers without a class name: {named}"
-
-
-def _pixels(count: int) -> str:
-    return "1 pixel" if count == 1 else f"{count:,} pixels"
 
 
 def _looked_up(numbers: NDArray[np.integer], known: NDArray[np.int64], targets: NDArray[np.uint8]) -> NDArray[np.uint8]:
