@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from kerasvision.config.example_parts import IGNORED
@@ -15,7 +16,7 @@ def boundary_f1(truth: Pixels, answer: Pixels, *, count: int, tolerance: float) 
     """For each class, float64 (K,): F1 of its border pixels; NaN if neither the truth nor the answer has a border of it.
 
     A border pixel has a neighbour of another class above, below, left or right of it. Pixels that the truth says nothing
-    about are left out of both maps, and the side of the image is not a border.
+    about are left out of both maps, but for those that `between_known` closes. The side of the image is not a border.
 
     Args:
         truth, answer: uint8 (H, W), class numbers; 255 where nothing is known or answered.
@@ -27,14 +28,31 @@ def boundary_f1(truth: Pixels, answer: Pixels, *, count: int, tolerance: float) 
     >>> [boundary_f1(truth, answer, count=3, tolerance=share).tolist() for share in (0.05, 0.1)]
     [[0.0, 0.0, nan], [1.0, 1.0, nan]]
     """
-    answer = np.where(truth == IGNORED, IGNORED, answer)
     reach = tolerance * float(np.hypot(*truth.shape))
+    truth = between_known(truth, reach=reach)
+    answer = np.where(truth == IGNORED, IGNORED, answer)
     borders = [_by_class(pixels) for pixels in (truth, answer)]
     found = np.full(count, np.nan)
     for number in (borders[0].keys() | borders[1].keys()) - {IGNORED}:
         true, answered = (border.get(number, np.zeros((0, 2))) for border in borders)
         recall, precision = _near(true, answered, reach), _near(answered, true, reach)
         found[number] = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return found
+
+
+def between_known(truth: Pixels, *, reach: float) -> Pixels:
+    """The true map, uint8 (H, W), in which a pixel of unknown class has that of the nearest known one within `reach` pixels.
+
+    Pascal VOC leaves a band around each object unknown. Without this, its objects would have no borders.
+
+    >>> between_known(np.array([[1, 255, 255, 2, 255, 255, 255]], np.uint8), reach=2.0).tolist()
+    [[1, 1, 2, 2, 2, 2, 255]]
+    """
+    unknown = truth == IGNORED
+    if unknown.all() or not unknown.any():
+        return truth
+    distances, nearest = distance_transform_edt(unknown, return_indices=True)
+    found: Pixels = np.where(distances <= reach, truth[tuple(nearest)], truth)
     return found
 
 

@@ -10,7 +10,7 @@ from kerasvision import config as c
 from kerasvision.errors import DataError
 from kerasvision.evaluation.bootstrap import intervals, resample_counts
 from kerasvision.tasks.base import make_task
-from kerasvision.tasks.segmentation.boundary import boundary_f1
+from kerasvision.tasks.segmentation.boundary import between_known, boundary_f1
 from kerasvision.tasks.segmentation.counting import as_entries, confusion_of
 from kerasvision.tasks.segmentation.scores import JudgedMaps
 from kerasvision.tasks.segmentation.truth import ImageMap
@@ -211,8 +211,23 @@ def test_borders_are_compared_as_by_the_distances_of_all_pairs():
     for truth, answer in drawn(6, seed=3):
         for tolerance in (0.01, 0.1, 0.2):
             reach = tolerance * np.hypot(*truth.shape)
-            expected = [by_all_distances(truth, answer, number=number, reach=reach) for number in range(5)]
+            closed = between_known(truth, reach=reach)
+            expected = [by_all_distances(closed, answer, number=number, reach=reach) for number in range(5)]
             np.testing.assert_allclose(boundary_f1(truth, answer, count=5, tolerance=tolerance), expected, atol=1e-12)
+
+
+def test_objects_in_an_unknown_band_have_their_border_in_its_middle():
+    """As in Pascal VOC: nothing is known of 2 pixels at each side of the border of a square."""
+    whole = np.zeros((60, 80), np.uint8)
+    whole[20:40, 20:50] = 1
+    truth = whole.copy()
+    truth[18:42, 18:52] = 255
+    truth[22:38, 22:48] = 1
+    far = np.roll(whole, 6, axis=1)
+    tolerance = 2 / 100  # of a diagonal of 100 pixels
+    np.testing.assert_allclose(boundary_f1(truth, whole, count=3, tolerance=tolerance), [1, 1, np.nan])
+    # Six pixels to the right, both upright sides are off.
+    assert (boundary_f1(truth, far, count=3, tolerance=tolerance)[:2] < 0.8).all()
 
 
 def test_boundary_score_is_a_mean_over_images_and_then_over_classes(judged):
