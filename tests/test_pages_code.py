@@ -35,6 +35,7 @@ PIECES = {
     ("search",): ("digits", "fashion_mnist_tuned"),
     ("gate",): ("digits", "flowers"),
     ("hooks",): ("digits",),
+    ("listeners",): ("digits",),
     ("cluster",): ("digits",),
     ("source",): ("flowers",),
     ("splits",): ("digits", "flowers"),
@@ -69,7 +70,7 @@ SERVED = {
     "sample(seed, number, label)",
     "restore(image_bytes, label)",
 }
-FILES = {".py", ".json", ".md", ".sqlite", ".png", ".html", ".toml", ".yaml", ".keras", ".gz"}
+FILES = {".py", ".json", ".md", ".sqlite", ".png", ".html", ".toml", ".yaml", ".yml", ".keras", ".gz"}
 
 
 def with_fields(experiment, **fields):

@@ -45,6 +45,7 @@ from kerasvision.config.gate import AtLeast, AtMost, Better, Gate, NoWorse, Rule
 from kerasvision.config.generation import Generation
 from kerasvision.config.hooks import Hooks
 from kerasvision.config.inference import Predict
+from kerasvision.config.listeners import Listener, Mlflow, OpenLineage
 from kerasvision.config.localization import Localization
 from kerasvision.config.map_sources import Masks
 from kerasvision.config.metrics import Metric
@@ -70,9 +71,12 @@ __all__ = [
     "Decoding", "Detection", "Digits", "EarlyStopping", "EncodedCrop", "Evaluation", "Experiment", "Exponential", "Export",
     "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Generation", "Grayscale", "Greedy", "Hooks", "Idx",
     "ImageFolder",
-    "Ingest", "Int", "InverseTime", "IouCrop", "Lighting", "Lion", "LiteRt", "LiteRtInt8", "Localization", "LogUniform",
-    "Masks", "MeasuredTask", "Metric", "MixUp", "Mixing", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse", "OneCycle",
-    "Onnx", "OpenVino", "OpenVinoBfloat16", "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict", "RandAugment",
+    "Ingest", "Int", "InverseTime", "IouCrop", "Lighting", "Lion", "Listener", "LiteRt", "LiteRtInt8",
+    "Localization", "LogUniform",
+    "Masks", "MeasuredTask", "Metric", "MixUp", "Mixing", "Mlflow", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse",
+    "OneCycle",
+    "Onnx", "OpenLineage", "OpenVino", "OpenVinoBfloat16", "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict",
+    "RandAugment",
     "RandomCrop", "RandomErasing",
     "RandomFlip", "RandomResizedCrop", "Reconstruction", "Regression", "Resources", "RmsProp", "Rotate", "Rule", "Sample",
     "ScaleJitter",

@@ -14,6 +14,7 @@ from kerasvision.config.export import Export
 from kerasvision.config.gate import Gate
 from kerasvision.config.hooks import Hooks
 from kerasvision.config.inference import Predict
+from kerasvision.config.listeners import Listener
 from kerasvision.config.model import Model
 from kerasvision.config.overrides import with_values
 from kerasvision.config.preparing import Ingest, Splits, Transform
@@ -73,6 +74,9 @@ class Experiment(Config):
     serving: Serving = Field(default=Serving(), description="how the saved model is checked and timed")
     predict: Predict | None = Field(default=None, description="images to predict once the model is blessed")
     hooks: Hooks = Field(default=Hooks(), description="programs that are called after a push or a failure")
+    listeners: tuple[Listener, ...] = Field(
+        default=(), description="programs that each run tells about itself; one that fails does not change the run"
+    )
     cluster: Cluster = Field(
         default=Cluster(), description="what the stages request on a cluster, and secrets that they see"
     )

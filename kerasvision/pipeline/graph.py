@@ -24,6 +24,7 @@ from kerasvision.config.base import Config
 from kerasvision.config.cluster import Cluster
 from kerasvision.config.experiment import NAME_PATTERN
 from kerasvision.config.hooks import Hooks
+from kerasvision.config.listeners import Listener
 from kerasvision.errors import GraphError
 from kerasvision.pipeline.artifacts import OUTPUT, Artifact
 
@@ -194,7 +195,7 @@ class Pipeline:
     """Stages in the order in which they were added. They can run in this order.
 
     `origin` is the file that it was loaded from; None if a program made it, or changed it since. `hooks` are programs that
-    `run` calls at its end. `cluster` says what stages get on a cluster.
+    `run` calls at its end. `listeners` follow a run. `cluster` says what stages get on a cluster.
 
     >>> from kerasvision.pipeline.graph import Pipeline
     >>> pipeline = Pipeline("demo")
@@ -208,6 +209,7 @@ class Pipeline:
     nodes: dict[str, Node] = field(default_factory=dict)
     origin: PipelineFile | None = None
     hooks: Hooks = field(default_factory=Hooks)
+    listeners: tuple[Listener, ...] = ()
     cluster: Cluster = field(default_factory=Cluster)
 
     def __post_init__(self) -> None:

@@ -61,6 +61,7 @@ class Result:
         reused: whether the result existed already.
         seconds: how long the launch took.
         took_part: whether the stage ran here on a worker other than the chief: only the chief publishes the result.
+        inputs: the artifacts that it read, by key; those of earlier runs are included only if it was executed.
     """
 
     node: str
@@ -68,6 +69,7 @@ class Result:
     reused: bool
     seconds: float
     took_part: bool = False
+    inputs: dict[str, ArtifactRecord] = field(default_factory=dict)
 
 
 def launch(
@@ -104,7 +106,7 @@ def launch(
             context.remark(node.name, left.sentence(node.name))
         inputs |= resolve_history(node, print_.key, done, store, run.pipeline)
         outputs = _run_recorded(node, inputs, print_, context, began)
-    return Result(node.name, outputs, reused=False, seconds=time.monotonic() - began)
+    return Result(node.name, outputs, reused=False, seconds=time.monotonic() - began, inputs=inputs)
 
 
 def reuse(node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool) -> Result | Fingerprint | None:
@@ -149,7 +151,7 @@ def _looked_up(
     if outputs is not None and store.reuse(
         pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs
     ):
-        return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
+        return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began, inputs=inputs)
     if not may_execute:
         raise _left_out(node)
     return inputs, known

@@ -1,10 +1,22 @@
 """What a run reports while it runs."""
 
+from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.launcher import Result
+from kerasvision.pipeline.records import RunRecord
 
 
 class Listener:
-    """Receives the events of a run. The base class ignores them."""
+    """Receives the events of a run. The base class ignores them.
+
+    Attributes:
+        now_ms: when the event occurred, in milliseconds since 1970, for a listener of `listeners`; 0 for another one. Such a
+            listener may be called later.
+    """
+
+    now_ms: int = 0
+
+    def began(self, run: RunRecord, pipeline: Pipeline) -> None:
+        """A run of a pipeline begins, or a stage of a run whose stages run in separate processes."""
 
     def started(self, node: str) -> None:
         """A stage is about to be launched."""
@@ -20,3 +32,6 @@ class Listener:
 
     def failed(self, node: str, error: BaseException) -> None:
         """A stage failed or was interrupted, and the run ends."""
+
+    def ended(self, error: BaseException | None) -> None:
+        """The run that `began` ends; with an error if it failed or was interrupted."""

@@ -25,6 +25,7 @@ from kerasvision.pipeline.launcher import (
     shared_by,
 )
 from kerasvision.pipeline.listener import Listener
+from kerasvision.pipeline.listeners import followed
 from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, RunRecord
 from kerasvision.pipeline.request import request_of
 from kerasvision.pipeline.resolving import NEVER_FINISHED, Outputs, resolve_inputs, reusable, why_not_reusable
@@ -117,14 +118,17 @@ def run(
     between_machines = any(_has_others(shared_by(pipeline.nodes[name])) for name in chosen)
     with opened(Path(root) / RUNS_FOLDER, between_machines=between_machines) as store:
         record = new_run(pipeline, purpose=purpose)
-        context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
         results: dict[str, Result] = {}
         hooks = pipeline.hooks if purpose == PIPELINE else Hooks()
+        # Of several machines, only the chief tells others about the run.
+        settings = pipeline.listeners if purpose == PIPELINE and not workers_stages else ()
         with (
+            followed(settings, run=record, pipeline=pipeline, first=listener) as listener,
             failure_reported(hooks, record, Path(root), listener),
             _pushes_told(hooks, record, results, Path(root), listener),
             _registered(record, store, asked.to_text() if asked else ""),
         ):
+            context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
             if (count := _useful_workers(pipeline, chosen, workers)) > 1:
                 _launch_side_by_side(
                     pipeline, chosen, context, listener, results, force=force, count=count, will_execute=will_execute

@@ -24,6 +24,7 @@ from kerasvision.pipeline.graph import Channel, Node, Pipeline, Signature
 from kerasvision.pipeline.hooks import after_push
 from kerasvision.pipeline.launcher import Launch, Result, ending_state, launch
 from kerasvision.pipeline.listener import Listener
+from kerasvision.pipeline.listeners import followed
 from kerasvision.pipeline.local import RUNS_FOLDER, RunResult, failure_reported, new_run
 from kerasvision.pipeline.records import ArtifactRecord
 from kerasvision.pipeline.resolving import Outputs, intact
@@ -75,8 +76,11 @@ def run_stage(
     check_pipeline(replace(pipeline, nodes={node.name: node}))
     with opened(Path(root) / RUNS_FOLDER, between_machines=run_id is not None) as store:
         record = new_run(pipeline, run_id=run_id)
-        context = Launch(store, record, waiting=listener.waiting, remark=listener.remark)
-        with failure_reported(pipeline.hooks, record, Path(root), listener), _joined(context):
+        with (
+            followed(pipeline.listeners, run=record, pipeline=pipeline, first=listener) as listener,
+            failure_reported(pipeline.hooks, record, Path(root), listener),
+            _joined(context := Launch(store, record, waiting=listener.waiting, remark=listener.remark)),
+        ):
             done: Outputs = {}
             for key, source in sources.items():
                 artifact = _received(inputs[key], carried[key], source, context)

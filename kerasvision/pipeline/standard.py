@@ -208,7 +208,7 @@ def _pipeline_of(module: ModuleType, path: Path, experiment: Experiment) -> Pipe
     for name in sorted(experiment.cluster.stages - pipeline.nodes.keys()):
         near = lookup.did_you_mean(name, pipeline.nodes)
         raise GraphError(f"cluster names a stage {name!r} that the pipeline does not have; {near}")
-    pipeline.hooks, pipeline.cluster = experiment.hooks, experiment.cluster
+    pipeline.hooks, pipeline.listeners, pipeline.cluster = experiment.hooks, experiment.listeners, experiment.cluster
     pipeline.origin = PipelineFile(path, experiment.to_data())
     return pipeline
 
