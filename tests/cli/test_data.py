@@ -71,11 +71,11 @@ def test_show_reads_new_images_alone(kerasvision, tmp_path):
     first = kerasvision("data", "show", "photos.py", cwd=tmp_path)
     assert "span 1: 16 images, the first ones read here" in first.stdout, first.stderr
     assert re.search(r"^ all +\d+ +\d+ +\d+", first.stdout, flags=re.MULTILINE)
-    write_photos(tmp_path / "photos", range(16, 18))
+    write_photos(tmp_path / "photos", range(16, 24))
     second = kerasvision("data", "show", "photos.py", cwd=tmp_path).stdout
-    assert "span 2: 2 added; 16 unchanged" in second
+    assert "span 2: 8 added; 16 unchanged" in second
     rows = re.findall(r"^ +([12])((?: +\d+)+) *$", second, flags=re.MULTILINE)
-    assert [(span, sum(map(int, counts.split()))) for span, counts in rows] == [("1", 16), ("2", 2)]
+    assert [(span, sum(map(int, counts.split()))) for span, counts in rows] == [("1", 16), ("2", 8)]
     newest = kerasvision("data", "show", "photos.py", "--set", "ingest.last_spans=1", cwd=tmp_path).stdout
     assert "left out by ingest.last_spans=1: added in span 1" in newest
     assert re.search(r"^ added in span +train +validation +test +left out", newest, flags=re.MULTILINE)
