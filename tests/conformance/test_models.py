@@ -182,11 +182,13 @@ def test_saved_equals_loaded_in_a_process_without_kerasvision(logits, network, r
     assert_equal_but_for_rounding(reloaded, logits)
 
 
+@pytest.mark.slow
 def test_another_backend_builds_it_with_the_same_weights(model, network, jax_shapes):
     """Building runs the code of each layer on symbolic tensors, so a layer that calls TensorFlow fails."""
     assert jax_shapes(network) == [[weight.path, list(weight.shape)] for weight in model.weights]
 
 
+@pytest.mark.slow
 def test_built_on_another_backend_it_answers_the_same(logits, network, jax_answers):
     assert_equal_but_for_rounding(jax_answers(network, "eager"), logits)
 
