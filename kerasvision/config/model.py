@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from kerasvision import introspection, lookup
+from kerasvision.backbone_options import backbone_of
 from kerasvision.config.base import Dependent
 from kerasvision.config.keras_files import file_fault, hdf5_fault
 from kerasvision.config.network_options import check_units
@@ -86,7 +87,7 @@ class Model(Dependent):
     @property
     def backbone(self) -> "Model":
         """The settings of this network's backbone, with its part of the options; `self` if it has no backbone."""
-        found = lookup.backbone_of(self.name, self.options)
+        found = backbone_of(self.name, self.options)
         return self if found is None else Model.parse({"name": found[0], "weights": self.weights, "options": found[1]})
 
     @property

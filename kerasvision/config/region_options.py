@@ -64,7 +64,7 @@ def check_fast_rcnn(options: Mapping[str, Any]) -> None:
         return
     if not isinstance(proposer, str) or not (proposer == LATEST or proposer.endswith(".keras")):
         raise ConfigError(
-            "proposer must be the path of a .keras file", received=proposer, hint="leave it out for windows as regions"
+            "proposer must be the path of a .keras file", received=proposer, hint="leave it out to take windows as regions"
         )
     if "window_sides" in options:
         raise ConfigError(

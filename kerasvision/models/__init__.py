@@ -12,10 +12,11 @@ builder, and with it Keras, only when a network is built: pipeline files are pla
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kerasvision.backbone_options import backbone_of
 from kerasvision.config.keras_settings import check_image_layout
 from kerasvision.errors import ConfigError
 from kerasvision.introspection import keywords
-from kerasvision.lookup import MODELS, backbone_of, did_you_mean, load
+from kerasvision.lookup import MODELS, did_you_mean, load
 from kerasvision.models.figures import AnyShape
 from kerasvision.models.least_side import check_least_side
 from kerasvision.models.table import find

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import KerasTensor
 
-from kerasvision.lookup import backbone_with_options
+from kerasvision.backbone_options import backbone_with_options
 from kerasvision.models import build
 from kerasvision.models.figures import AnyShape
 
@@ -16,7 +16,7 @@ def backbone_network(backbone: str | keras.Model, image_shape: AnyShape, **optio
     Args:
         backbone: a name of `kerasvision.lookup.MODELS`, or the model itself.
         image_shape: (height, width, channels) in pixels; (None, None, channels) for images of any size.
-        options: of `kerasvision.lookup.HANDED_ON`, for the network of that name; those that are None are left out.
+        options: of `kerasvision.backbone_options.HANDED_ON`, for the network of that name; those that are None are left out.
 
     Raises:
         ConfigError: there is no such network, or it has no such option.

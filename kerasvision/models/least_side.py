@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kerasvision.backbone_options import backbone_of
 from kerasvision.errors import ConfigError
 from kerasvision.introspection import defaults
-from kerasvision.lookup import MODELS, backbone_of
+from kerasvision.lookup import MODELS
 from kerasvision.models.table import find
 
 

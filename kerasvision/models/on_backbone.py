@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import keras
 
+from kerasvision.backbone_options import backbone_of
 from kerasvision.config.keras_files import head_names
 from kerasvision.errors import ConfigError
-from kerasvision.lookup import MODELS, backbone_of, load
+from kerasvision.lookup import MODELS, load
 from kerasvision.models.heads import ClassAxes, by_name, repeated, say_fresh, say_head, shared_rows
 from kerasvision.models.layer_weights import Held, check_same_layers, check_settings, load_layers
 from kerasvision.models.pretrained import pretrained

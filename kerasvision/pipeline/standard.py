@@ -35,7 +35,7 @@ def standard_pipeline(experiment: Experiment, *, trainings: Sequence[TrainerSett
     network = experiment.model
     check_least_side(network.name, experiment.transform.image_size, options=network.options)
     pipeline = Pipeline(experiment.name)
-    settings = stage_settings(experiment)
+    settings = stage_settings(experiment) | ({"trainer": trainings[-1]} if trainings else {})
 
     # A measured speed must not depend on which other stages run at the same time.
     alone = {"infra_validator"} if experiment.gate.needs_facts else set()
@@ -53,10 +53,7 @@ def standard_pipeline(experiment: Experiment, *, trainings: Sequence[TrainerSett
     transform_graph = add("transform", examples=examples, schema=schema, anomalies=anomalies).transform_graph
     data = {"examples": examples, "schema": schema, "transform_graph": transform_graph}
     best = add("tuner", **data).best_hyperparameters if experiment.search else None
-    base = _earlier_training(experiment)
-    if trainings:
-        settings["trainer"] = trainings[-1]
-        base = _add_steps(pipeline, trainings[:-1], examples=examples, schema=schema, transform_graph=transform_graph)
+    base = _add_steps(pipeline, trainings[:-1], **data) if trainings else _earlier_training(experiment)
     model = add("trainer", **data, hyperparameters=best, **base).model
     models = {"model": model, "saved_model": add("exporter", **data, model=model).saved_model}
     has_simple = "simple_models" in settings

@@ -20,7 +20,7 @@ def with_latest_weights(
 
     Args:
         settings: of the training. Its weights and any option of its network may be "latest".
-        network: the .keras file of the earlier training; None if there is none yet.
+        network: the .keras file of the earlier training; None before the first.
         manifest: of the examples that are trained and judged on now.
         network_manifest: of the examples of the earlier training.
 
