@@ -16,7 +16,7 @@ def boundary_f1(truth: Pixels, answer: Pixels, *, count: int, tolerance: float) 
     """For each class, float64 (K,): F1 of its border pixels; NaN if neither the truth nor the answer has a border of it.
 
     A border pixel has a neighbour of another class above, below, left or right of it. Pixels that the truth says nothing
-    about are left out of both maps, but for those that `between_known` closes. The side of the image is not a border.
+    about are left out of both maps, except those that `between_known` fills. The side of the image is not a border.
 
     Args:
         truth, answer: uint8 (H, W), class numbers; 255 where nothing is known or answered.
@@ -41,18 +41,23 @@ def boundary_f1(truth: Pixels, answer: Pixels, *, count: int, tolerance: float) 
 
 
 def between_known(truth: Pixels, *, reach: float) -> Pixels:
-    """The true map, uint8 (H, W), in which a pixel of unknown class has that of the nearest known one within `reach` pixels.
+    """The true map, uint8 (H, W), in which narrow unknown bands between two classes are filled.
 
-    Pascal VOC leaves a band around each object unknown. Without this, its objects would have no borders.
+    Pascal VOC leaves a band around each object unknown. Without this, its objects would have no borders. An unknown pixel
+    gets the nearest class if it is at most `reach` pixels away, and another class at most twice as far: a region inside one
+    class stays unknown.
 
-    >>> between_known(np.array([[1, 255, 255, 2, 255, 255, 255]], np.uint8), reach=2.0).tolist()
-    [[1, 1, 2, 2, 2, 2, 255]]
+    >>> between_known(np.array([[1, 255, 255, 2, 255, 255, 255]], np.uint8), reach=1.0).tolist()
+    [[1, 1, 2, 2, 255, 255, 255]]
     """
     unknown = truth == IGNORED
-    if unknown.all() or not unknown.any():
+    classes = np.unique(truth[~unknown])
+    if not unknown.any() or len(classes) < 2:
         return truth
-    distances, nearest = distance_transform_edt(unknown, return_indices=True)
-    found: Pixels = np.where(distances <= reach, truth[tuple(nearest)], truth)
+    to_class = np.stack([distance_transform_edt(truth != number) for number in classes])
+    first, second = np.sort(to_class, axis=0)[:2]
+    filled = unknown & (first <= reach) & (second <= 2 * reach)
+    found: Pixels = np.where(filled, classes[to_class.argmin(axis=0)], truth)
     return found
 
 

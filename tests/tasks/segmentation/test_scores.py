@@ -230,6 +230,14 @@ def test_objects_in_an_unknown_band_have_their_border_in_its_middle():
     assert (boundary_f1(truth, far, count=3, tolerance=tolerance)[:2] < 0.8).all()
 
 
+def test_what_is_answered_in_an_unknown_region_of_one_class_does_not_count():
+    truth = np.zeros((60, 80), np.uint8)
+    truth[10:30, 10:30] = 1
+    truth[40:50, 40:60] = 255
+    answer = np.where(truth == 255, 1, truth)
+    np.testing.assert_allclose(boundary_f1(truth, answer, count=2, tolerance=0.02), [1, 1])
+
+
 def test_boundary_score_is_a_mean_over_images_and_then_over_classes(judged):
     good = (np.array([[0, 0, 1, 1]] * 4), np.array([[0, 0, 1, 1]] * 4))
     bad = (np.array([[0, 0, 2, 2]] * 4), np.array([[0, 2, 2, 2]] * 4))
