@@ -1,5 +1,6 @@
 """Programs of others that follow a run: MLflow's tracking, and collectors of OpenLineage events."""
 
+import re
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -57,9 +58,12 @@ class Mlflow(Listener):
                 "listeners: a uri in a pipeline file must not contain a password",
                 hint="set the environment variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
             )
-        if uri is not None and urlsplit(uri).scheme in ("http", "https") and not urlsplit(uri).netloc:
+        is_host = uri is not None and re.fullmatch(r"[^/]+:\d+", uri)
+        if uri is not None and (is_host or (urlsplit(uri).scheme in ("http", "https") and not urlsplit(uri).netloc)):
             raise ConfigError(
-                "listeners: a uri names a server", received=uri, hint="write http://127.0.0.1:5000, for example"
+                "listeners: the uri of a server begins with http:// or https:// and its name",
+                received=uri,
+                hint="write http://127.0.0.1:5000, for example",
             )
         return uri
 

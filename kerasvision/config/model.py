@@ -122,10 +122,10 @@ class Model(Dependent):
         if self.weights == IMAGENET and name in PACKAGED:
             yield "weights", packaged_file(name)
         if self.weights_file is not None:
-            _check_file(self.weights_file, hint="set model.weights to a file, to 'imagenet', or to None")
+            _check_file("weights", self.weights_file, hint="set model.weights to a file, to 'imagenet', or to None")
             yield "weights", self.weights_file
         for option, file in self.option_files.items():
-            _check_file(file, hint=f"set model.options.{option} to a file, or leave it out")
+            _check_file(option, file, hint=f"set model.options.{option} to a file, or leave it out")
             yield f"options.{option}", file
 
     def code_paths(self) -> frozenset[str]:
@@ -133,13 +133,13 @@ class Model(Dependent):
         return frozenset({lookup.MODELS.path(self.name), lookup.MODELS.path(self.backbone.name)})
 
 
-def _check_file(file: Path, *, hint: str) -> None:
+def _check_file(what: str, file: Path, *, hint: str) -> None:
     """Raises ConfigError if there is no such file, or its first bytes or list of contents show that it is another one."""
     if not file.exists():
-        raise ConfigError(f"there is no weights file {file} (looked in {Path.cwd()})", hint=hint)
+        raise ConfigError(f"there is no {what} file {file} (looked in {Path.cwd()})", hint=hint)
     if is_tensor_file(file):
         tensors_in(file)
         return
     fault = (file_fault if file.suffix == ".keras" else hdf5_fault)(file)
     if fault is not None:
-        raise ConfigError(f"the weights file {file} {fault.reason}", hint=fault.hint)
+        raise ConfigError(f"the {what} file {file} {fault.reason}", hint=fault.hint)

@@ -7,6 +7,8 @@ from kerasvision.errors import ConfigError
 
 # The name of these weights.
 LATEST = "latest"
+# Options of networks that are the file of an earlier training. Any other option may be called "latest" too.
+FILE_OPTIONS = ("proposer",)
 
 
 def latest_options(options: Mapping[str, Any]) -> list[str]:
@@ -15,7 +17,7 @@ def latest_options(options: Mapping[str, Any]) -> list[str]:
     >>> latest_options({"proposer": "latest", "hidden": 8})
     ['proposer']
     """
-    return [name for name, value in options.items() if value == LATEST]
+    return [name for name in FILE_OPTIONS if options.get(name) == LATEST]
 
 
 def check_latest(experiment: Any) -> None:
@@ -23,7 +25,7 @@ def check_latest(experiment: Any) -> None:
 
     Raises:
         ConfigError: the weights are "latest", and the experiment has a search, folds, a final training, frozen layers or
-            several machines; or an option is.
+            several machines; or an option of the network is "latest".
     """
     for option in latest_options(experiment.model.options):
         raise ConfigError(

@@ -59,9 +59,10 @@ def check_step(name: str, image_size: tuple[int | None, int | None]) -> None:
     """
     row = find(name)
     if row and any(side is not None and side % row.side_step for side in image_size):
-        fitting = tuple(side if side is None else side + -side % row.side_step for side in image_size)
+        sides = tuple(side for side in image_size if side is not None)
+        fitting = tuple(side + -side % row.side_step for side in sides)
         raise ConfigError(
             f"{row.name} reads images whose sides are multiples of {row.side_step}",
-            received=tuple(image_size),
+            received=sides,
             hint=f"resize the images to {fitting}",
         )

@@ -9,7 +9,7 @@ from kerasvision import lookup
 from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import experiment_of, load_pipeline_module, run_by_user
 from kerasvision.config.stages import TrainerSettings, fold_settings, stage_settings
-from kerasvision.config.warm_start import LATEST
+from kerasvision.config.warm_start import LATEST, latest_options
 from kerasvision.errors import GraphError
 from kerasvision.models.least_side import check_least_side
 from kerasvision.pipeline.graph import Channel, Input, LatestBlessed, LatestTraining, Node, Pipeline, PipelineFile, Previous
@@ -28,10 +28,11 @@ def standard_pipeline(experiment: Experiment, *, trainings: Sequence[TrainerSett
 
     Raises:
         ConfigError: the images are smaller than the network reads.
-        GraphError: there are several trainings, and the experiment has a search, folds or a final training.
+        GraphError: there are several trainings, and the experiment has a search, folds or a final training; or the first of
+            them would begin with the network of one before it.
     """
     if trainings:
-        _check_one_chain(experiment)
+        _check_one_chain(experiment, first=trainings[0])
     network = experiment.model
     check_least_side(network.name, experiment.transform.image_size, options=network.options)
     pipeline = Pipeline(experiment.name)
@@ -75,8 +76,8 @@ def standard_pipeline(experiment: Experiment, *, trainings: Sequence[TrainerSett
     return pipeline
 
 
-def _check_one_chain(experiment: Experiment) -> None:
-    """Settings that train more networks, each of which would need all of the trainings."""
+def _check_one_chain(experiment: Experiment, *, first: TrainerSettings) -> None:
+    """Rejects settings that train more networks, each of which would need all of the trainings, and a first "latest"."""
     asked = {
         "search": experiment.search,
         "splits.folds": experiment.splits.folds,
@@ -85,6 +86,15 @@ def _check_one_chain(experiment: Experiment) -> None:
     for setting, value in asked.items():
         if value is not None:
             raise GraphError(f"several trainings cannot be combined with {setting}", received=value, hint="leave it out")
+    named = {f"model.options.{option}": LATEST for option in latest_options(first.model.options)}
+    if first.model.weights == LATEST:
+        named["model.weights"] = LATEST
+    if named:
+        raise GraphError(
+            "the first of several trainings has none before it whose network it could take",
+            received=named,
+            hint="name a .keras file, or leave it out",
+        )
 
 
 def _add_steps(pipeline: Pipeline, trainings: Sequence[TrainerSettings], **data: Channel) -> dict[str, Input]:

@@ -272,7 +272,7 @@ def test_file_that_an_option_names_counts_by_its_content_and_must_exist(tmp_path
     )
     assert list(first.files()) == [("options.proposer", tmp_path / "a.keras")]
     assert first.identity() == second.identity() != c.Model(name="fast_rcnn", options={"hidden": 8}).identity()
-    with pytest.raises(ConfigError, match="there is no weights file nowhere.keras .*Set model.options.proposer to a file"):
+    with pytest.raises(ConfigError, match="there is no proposer file nowhere.keras .*Set model.options.proposer to a file"):
         list(c.Model(name="fast_rcnn", options={"proposer": "nowhere.keras"}).files())
 
 

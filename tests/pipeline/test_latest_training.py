@@ -8,6 +8,7 @@ import pytest
 from kerasvision import config as c
 from kerasvision.config.base import Config
 from kerasvision.config.stages import TrainerSettings
+from kerasvision.config.warm_start import latest_options
 from kerasvision.errors import ConfigError, DataError, GraphError
 from kerasvision.pipeline.artifacts import Examples, Model, ModelBlessing, Out, SavedModel
 from kerasvision.pipeline.graph import LatestTraining, Pipeline
@@ -149,3 +150,8 @@ def test_a_model_that_learned_from_images_that_judge_now_is_refused(manifests, t
         DataError, match=r"2 images of the test and validation split were training images of .* such as 1\.jpg"
     ):
         with_latest_weights(settings(), network=tmp_path / "m.keras", manifest=now, network_manifest=then)
+
+
+def test_an_option_of_a_users_network_may_be_called_latest():
+    assert latest_options({"variant": "latest"}) == []
+    assert latest_options({"variant": "latest", "proposer": "latest"}) == ["proposer"]

@@ -450,7 +450,8 @@ def test_the_error_of_a_run_is_its_own_although_a_listener_fails_too(tmp_path):
     ("make", "message"),
     [
         (lambda: c.Mlflow(uri="https://ann:secret@host"), "must not contain a password"),
-        (lambda: c.Mlflow(uri="http:/host"), "a uri names a server"),
+        (lambda: c.Mlflow(uri="http:/host"), "the uri of a server begins with http://"),
+        (lambda: c.Mlflow(uri="localhost:5000"), "begins with http:// or https:// and its name; received 'localhost:5000'"),
         (lambda: c.Mlflow(depends_on=("a.txt",)), "a listener has no result"),
         (lambda: c.Mlflow(timeout_seconds=0), "above 0"),
         (lambda: c.OpenLineage(url="http://host"), "has no field 'url'"),

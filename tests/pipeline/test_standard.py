@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kerasvision import config as c
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, GraphError
 from kerasvision.pipeline.standard import load_pipeline, standard_pipeline
 
 
@@ -88,3 +88,8 @@ def test_several_trainings_are_refused_where_other_networks_are_trained_too():
     for setting, value in (("splits.folds", 3), ("training.final", "all")):
         with pytest.raises(ConfigError, match=f"several trainings cannot be combined with {setting}"):
             alternating(**{setting: value})
+
+
+def test_the_first_of_several_trainings_has_no_network_to_begin_with():
+    with pytest.raises(GraphError, match="the first of several trainings has none before it .*'model.weights': 'latest'"):
+        alternating(**{"model.weights": "latest"})
