@@ -49,9 +49,10 @@ def source_of_form(folder: Path) -> Source | None:
 
 
 def source_of_maps(folder: Path) -> Masks | None:
-    """The source of a folder of images and one of maps, with a table of class names and lists, if there are; or None.
+    """The source of a folder of images and a folder of maps; None if there are none.
 
-    The two folders may be in folders of splits. They may have the names of Pascal VOC's or of Cityscapes'.
+    A table of class names and lists are used if they exist. The two folders may lie in folders of splits, and may be named
+    as in Pascal VOC or Cityscapes.
 
     >>> source_of_maps(Path("nowhere")) is None
     True

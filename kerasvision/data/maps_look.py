@@ -32,10 +32,9 @@ class MapsLook:
         shares: class -> its share of the known pixels of these maps.
         ignored: number -> how many pixels of these maps have it and are ignored.
         looked: how many maps were looked at, without those that cannot be used.
-        total: how many images can be used, as far as their maps were looked at.
+        total: how many images have no known fault; only some of the maps were opened.
         given: split that the folder gives -> its images; the split is "" if the folder gives none.
-        faults: "name: fault" of each image that cannot be used, as far as its map was looked at; without images that no list
-            names.
+        faults: "name: fault" of each image that is known to be unusable; images that no list names are not among them.
         sides: the longer sides of some images in pixels, sorted; at least one.
         is_grey: whether all of these images have one channel.
     """

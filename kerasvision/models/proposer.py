@@ -69,7 +69,7 @@ def _check(source: keras.Model, network: keras.Model, file: str) -> None:
         )
     if (scaling_of(source) is None) != (scaling_of(network) is None):
         raise ConfigError(
-            f"only one of the network and of the proposer in {file} began with published weights, so they read images of "
-            "different ranges",
+            f"the network and the proposer in {file} read images of different ranges: only one of them began with published "
+            "weights",
             hint="begin both with published weights, or neither",
         )

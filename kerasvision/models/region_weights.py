@@ -20,7 +20,7 @@ from kerasvision.models.scaling import scaled, scaling_of
 from kerasvision.models.weight_files import Stored
 from kerasvision.progress import say
 
-# Network -> whose files it takes more of than the backbone.
+# Network -> the networks from whose files it takes more than the backbone.
 TAKES: Mapping[str, tuple[str, ...]] = {
     "rcnn": ("rcnn",),
     "fast_rcnn": ("fast_rcnn", "faster_rcnn"),

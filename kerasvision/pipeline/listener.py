@@ -9,8 +9,8 @@ class Listener:
     """Receives the events of a run. The base class ignores them.
 
     Attributes:
-        now_ms: when the event occurred, in milliseconds since 1970, for a listener of `listeners`; 0 for another one. Such a
-            listener may be called later.
+        now_ms: when the event occurred, in milliseconds since 1970. `listeners` sets it, because it may pass an event on
+            later; otherwise 0.
     """
 
     now_ms: int = 0

@@ -1,6 +1,7 @@
 """Passes the events of a run on to several listeners: the first at once, those of the settings in threads of their own.
 
-So a server that is away or does not answer neither stops nor delays the run. Only its end waits, for a limited time.
+So a server that is down or does not answer neither stops nor delays the stages. Only the end of the run waits, for a limited
+time.
 """
 
 import time
@@ -28,7 +29,7 @@ def followed(settings: Iterable[Settings], *, run: RunRecord, pipeline: Pipeline
         settings: of the listeners.
         run: the run.
         pipeline: what is run.
-        first: receives all other events too, and sentences about listeners that failed.
+        first: receives all events but `began` and `ended`, and a sentence about each listener that failed.
     """
     followers = [_Follower(one) for one in settings]
     listeners = Listeners(first, followers)

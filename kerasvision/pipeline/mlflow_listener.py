@@ -49,77 +49,88 @@ class MlflowListener(Listener):
 
     def began(self, run: RunRecord, pipeline: Pipeline) -> None:
         """Creates the run in MLflow; a stage in a process of its own continues the one that exists."""
+        self._run, self._pipeline = run, pipeline
+        self._id_of_run()
+
+    def _id_of_run(self) -> str:
+        """The id of the run in MLflow, which is created if it is not there: a server may come back later."""
+        if self._id is None:
+            self._id = self._created(self._run, self._pipeline)
+        return self._id
+
+    def _created(self, run: RunRecord, pipeline: Pipeline) -> str:
         experiment = self._experiment(pipeline.name)
         known = self._client.search_runs([experiment], f"tags.`kerasvision.run` = '{run.id}'", max_results=1)
         if known:
-            self._id = known[0].info.run_id
-            self._client.update_run(self._id, status="RUNNING")
-            return
+            found: str = known[0].info.run_id
+            self._client.update_run(found, status="RUNNING")
+            return found
         tags = {"kerasvision.run": run.id}
         made = self._client.create_run(experiment, start_time=run.started_ms, run_name=run.id, tags=tags)
-        self._id = made.info.run_id
+        new: str = made.info.run_id
         settings = settings_of(pipeline)
         self._log_tags(
+            new,
             {
                 "kerasvision.version": kerasvision.__version__,
                 "kerasvision.settings": hashlib.sha256(canonical_json(settings).encode()).hexdigest(),
                 "mlflow.source.name": str(pipeline.origin.file) if pipeline.origin else pipeline.name,
-            }
+            },
         )
-        self._log_params(settings)
+        self._log_params(new, settings)
+        return new
 
     def finished(self, result: Result) -> None:
         """Logs what a stage has measured, or the verdict, or what was pushed."""
-        if self._id is None:  # the run could not be created, which was said
-            return
+        run = self._id_of_run()
         for record in result.outputs.values():
             artifact, known = record.open(), record.properties
             if isinstance(artifact, Model) and artifact.history.is_file():
-                self._log_metrics(history_metrics(artifact.history, stage=result.node))
+                self._log_metrics(run, history_metrics(artifact.history, stage=result.node))
             elif isinstance(artifact, ModelEvaluation):
-                self._log_metrics(score_metrics(artifact.scores, stage=result.node))
+                self._log_metrics(run, score_metrics(artifact.scores, stage=result.node))
             elif isinstance(artifact, ModelBlessing):
-                self._log_tags({"kerasvision.verdict": str(known.get("verdict", "")).lower().replace("_", " ")})
+                self._log_tags(run, {"kerasvision.verdict": str(known.get("verdict", "")).lower().replace("_", " ")})
             elif isinstance(artifact, PushedModel) and known.get("pushed"):
                 pushed = {"version": known["pushed_version"], "to": known["pushed_destination"]}
-                self._log_tags({f"kerasvision.pushed_{name}": str(value) for name, value in pushed.items()})
+                self._log_tags(run, {f"kerasvision.pushed_{name}": str(value) for name, value in pushed.items()})
 
     def ended(self, error: BaseException | None) -> None:
         """Ends the run in MLflow."""
-        if self._id is None:
-            return
+        run = self._id_of_run()
         stopped = isinstance(error, KeyboardInterrupt | Interrupted)
         state = "FINISHED" if error is None else "KILLED" if stopped else "FAILED"
+        self._client.set_terminated(run, status=state, end_time=self.now_ms)
         if state == "FAILED":
-            self._log_tags({"kerasvision.error": f"{type(error).__name__}: {error}"})
-        self._client.set_terminated(self._id, status=state, end_time=self.now_ms)
+            self._log_tags(run, {"kerasvision.error": f"{type(error).__name__}: {error}"})
 
     def _experiment(self, name: str) -> str:
         known = self._client.get_experiment_by_name(name)
         found: str = self._client.create_experiment(name) if known is None else known.experiment_id
         return found
 
-    def _log_params(self, values: Mapping[str, str]) -> None:
+    def _log_params(self, run: str, values: Mapping[str, str]) -> None:
         from mlflow.entities import Param
         from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_PARAMS_TAGS_PER_BATCH
 
         params = [Param(mlflow_key(name), cut(text, MAX_PARAM_VAL_LENGTH)) for name, text in values.items()]
         for part in _parts(params, MAX_PARAMS_TAGS_PER_BATCH):
-            self._client.log_batch(self._id, params=part)
+            self._client.log_batch(run, params=part)
 
-    def _log_tags(self, values: Mapping[str, str]) -> None:
+    def _log_tags(self, run: str, values: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
         from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
-        self._client.log_batch(self._id, tags=[RunTag(name, cut(text, MAX_TAG_VAL_LENGTH)) for name, text in values.items()])
+        tags = [RunTag(name, cut(text, MAX_TAG_VAL_LENGTH)) for name, text in values.items()]
+        self._client.log_batch(run, tags=tags)
 
-    def _log_metrics(self, values: Mapping[tuple[str, int], float]) -> None:
+    def _log_metrics(self, run: str, values: Mapping[tuple[str, int], float]) -> None:
         from mlflow.entities import Metric
         from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
         metrics = [Metric(mlflow_key(name), value, self.now_ms, step) for (name, step), value in values.items()]
         for part in _parts(metrics, MAX_METRICS_PER_BATCH):
-            self._client.log_batch(self._id, metrics=part)
+            self._client.log_batch(run, metrics=part)
 
 
 def settings_of(pipeline: Pipeline) -> dict[str, str]:
@@ -168,7 +179,7 @@ def score_metrics(file: Path, *, stage: str) -> dict[tuple[str, int], float]:
 
 
 def mlflow_key(name: str) -> str:
-    """A name that MLflow accepts: other signs than letters, digits and `_-.:/ ` become `_`, and 250 signs stay.
+    """A name that MLflow accepts: characters other than letters, digits and `_-.:/ ` become `_`; it is cut at 250.
 
     >>> mlflow_key("evaluator/test/recall[St. Bernard]")
     'evaluator/test/recall_St. Bernard_'

@@ -83,7 +83,7 @@ def saved_anew(number, change):
 IMAGES = {
     "a box that reaches out, without a mask": (
         3, annotation(3, bbox=[30, 20, 30, 10], segmentation=[]),
-        {"box_clipped": "reaches beyond", "bad_mask": "an object has no mask, and others have"},
+        {"box_clipped": "reaches beyond", "bad_mask": "an object has no mask, although others have one"},
     ),
     "a box outside": (4, annotation(4, bbox=[100, 100, 12, 10], segmentation=[]), {"box_dropped": "without any area"}),
     "a box of negative width": (

@@ -205,6 +205,22 @@ def test_mlflow_learns_how_a_run_ends_early(does, error, state, text, mlflow, tm
     assert (one["state"], one["tags"].get("kerasvision.error")) == (state, text)
 
 
+def test_a_server_of_mlflow_that_comes_back_gets_the_run(mlflow, monkeypatch, tmp_path):
+    create, refused = mlflow.create_run, []
+
+    def away(*place, **named):
+        if not refused:
+            refused.append(True)
+            raise OSError("connection refused")
+        return create(*place, **named)
+
+    monkeypatch.setattr(mlflow, "create_run", away)
+    remarks = Remarks()
+    run(pipeline(c.Mlflow()), root=tmp_path, listener=remarks)
+    assert [one["state"] for one in mlflow.runs.values()] == ["FINISHED"]
+    assert ["connection refused" in sentence for sentence in remarks.said] == [True]
+
+
 def test_stages_in_processes_of_their_own_are_one_run_of_mlflow(mlflow, tmp_path):
     made = pipeline(c.Mlflow())
     run_stage(made, "read", inputs={}, outputs={"examples": tmp_path / "out"}, root=tmp_path, run_id="nightly-7")
@@ -381,6 +397,10 @@ def _fresh():
     RELEASED.clear()
     yield
     RELEASED.set()
+    # Those that were given up: what they still note must not be in the next test.
+    for thread in threading.enumerate():
+        if thread.name.startswith("listener "):
+            thread.join()
 
 
 ALL = [

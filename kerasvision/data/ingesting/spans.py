@@ -114,7 +114,7 @@ def image_spans(manifest: pd.DataFrame, *, number: int, previous: PreviousExampl
 def leave_out_older(manifest: pd.DataFrame, *, last: int) -> None:
     """Gives the training images of all but the last spans a fault. Validation and test images stay.
 
-    Spans that added no training image, or none that the source still has, are not counted: so some image always stays.
+    Only spans with training images that the source still has are counted, so some image always stays.
 
     Args:
         manifest: the list of images, with the column `span`.

@@ -23,7 +23,7 @@ BOX_CLIPPED = "a box reaches beyond the image, and was clipped"
 BOX_DROPPED = "a box without any area inside the image was left out"
 MASK_SIZE = "a mask of another size than the image was left out"
 MASK_UNREADABLE = "a mask that cannot be read was left out"
-MASK_MISSING = "an object has no mask, and others have: a map that is painted from them shows background there"
+MASK_MISSING = "an object has no mask, although others have one: in a map that is painted from the masks it is background"
 
 # A box that reaches beyond the image by less than this is only rounded: COCO gives two decimals.
 ROUNDING_PIXELS = 0.05

@@ -178,7 +178,7 @@ def _data(facts: CardFacts) -> str:
     text += _objects(facts.statistics)
     left_out = facts.statistics.get("quarantined", {})
     if left_out:
-        text += f"\n{len(left_out)} images of the source were left out.\n"
+        text += f"\nImages of the source that were left out: {len(left_out)}.\n"
     return text.strip() + "\n" if text.strip() else ""
 
 

@@ -40,7 +40,7 @@ _ANCHOR_STREAM, _REGION_STREAM = 0, 1
 def parts_of_region_loss(regions: Regions, truth: Truth, numbers: tf.Tensor, settings: c.Detection) -> dict[str, tf.Tensor]:
     """`classes` and `box`, and if the network proposes the regions `objectness` and `anchors`: float32 (N,) each.
 
-    Of a stage that does not learn, there are none.
+    A stage that does not learn has no part in the loss.
 
     Args:
         regions: the network's outputs.

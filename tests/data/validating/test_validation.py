@@ -369,7 +369,7 @@ def test_images_beyond_the_schema_are_named():
         ("a mask of another size than the image was left out", "warning", "bad_mask"),
         ("a mask that cannot be read was left out", "warning", "bad_mask"),
         (
-            "an object has no mask, and others have: a map that is painted from them shows background there",
+            "an object has no mask, although others have one: in a map that is painted from the masks it is background",
             "warning",
             "bad_mask",
         ),

@@ -83,7 +83,7 @@ def facts(**changes):
         "| kind | image\\_folder |",
         "| train | 120 |",
         "| daisy | 100 | 35 |",
-        "1 images of the source were left out.",
+        "Images of the source that were left out: 1.",
         "| accuracy | test | 40 | 0.93 | 0.9000 to 0.9500 |",
         "| class, on test | recall | f1 |",
         "| daisy | 0.8000 | 0.7000 (0.6000 to 0.8000) |",
