@@ -177,7 +177,7 @@ def _print_spans(spans: dict[int, dict[str, int]], splits: list[str]) -> None:
     """Prints in which span the images of each split were added; nothing if all came in one."""
     if len(spans) < 2:
         return
-    columns = [*splits, *(["left out"] if any("left out" in of_span for of_span in spans.values()) else [])]
+    columns = list(dict.fromkeys([*splits, *(name for of_span in spans.values() for name in of_span)]))
     table = table_of("added in span", *columns, right=tuple(columns))
     for number, of_span in spans.items():
         table.add_row(str(number), *(str(of_span.get(name, 0)) for name in columns))

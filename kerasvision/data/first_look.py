@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from kerasvision.config.listing import is_file
 from kerasvision.config.preparing import Splits
@@ -108,14 +108,20 @@ def sampled_sizes(records: Sequence[Record]) -> tuple[list[tuple[int, int]], boo
     """
     sizes, modes = [], set()
     for record in records[:: max(1, len(records) // SAMPLED_IMAGES)]:
-        if not isinstance(record.content, Path) or not is_file(record.content):  # opening a pipe may block for ever
-            continue
-        try:
-            with Image.open(record.content) as image:
-                sizes.append(image.size)
-                modes.add(image.mode)
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
-            continue  # the run itself names every bad file
+        if found := size_and_mode(record):
+            sizes.append(found[0])
+            modes.add(found[1])
     if not sizes:
         raise DataError("none of the sampled files is a readable image", received=str(records[0].name))
     return sizes, modes <= {"L", "1", "I;16"}
+
+
+def size_and_mode(record: Record) -> tuple[tuple[int, int], str] | None:
+    """((width, height), mode) from the header of an image's file; None if it cannot be read, which the run reports."""
+    if not isinstance(record.content, Path) or not is_file(record.content):  # opening a pipe may block for ever
+        return None
+    try:
+        with Image.open(record.content) as image:
+            return image.size, image.mode
+    except (OSError, Image.DecompressionBombError, ValueError):  # PIL.UnidentifiedImageError is an OSError
+        return None

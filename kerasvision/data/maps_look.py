@@ -1,17 +1,15 @@
 """What a folder of images with label maps holds, as far as the first pipeline for it depends on that."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
 from kerasvision import lookup
-from kerasvision.config.listing import is_file
 from kerasvision.config.preparing import Splits
 from kerasvision.config.sources import Source
-from kerasvision.data.first_look import sampled_sizes
+from kerasvision.data.first_look import sampled_sizes, size_and_mode
 from kerasvision.data.inspecting.map_numbers import counted, numbers_fault, size_fault
 from kerasvision.data.objects_look import expected_images
 from kerasvision.data.records import NO_MAP, UNLISTED, LabelMap, Record, UnusableMap
@@ -78,7 +76,7 @@ def look_at_maps(source: Source, *, images: Path) -> MapsLook:
     """
     records = list(lookup.load(source.implementation)(source))
     with_map = [record for record in records if not record.fault and record.label_map is not None]
-    seen = _seen(with_map[:: -(-len(with_map) // SAMPLED_MAPS) or 1])
+    seen = _seen(with_map[:: max(1, math.ceil(len(with_map) / SAMPLED_MAPS))])
     faults = {record.name: record.fault for record in records if record.fault and not record.fault.startswith(UNLISTED)}
     faults |= seen.faults
     if not seen.looked:
@@ -150,22 +148,11 @@ def _checked(record: Record, label_map: LabelMap) -> dict[int, int]:
     numbers = label_map.load()
     found = counted(numbers)
     fault = numbers_fault({number: count for number, count in found.items() if number not in label_map.ignored}, label_map)
-    if size := _size(record):
-        width, height = size
+    if header := size_and_mode(record):
+        width, height = header[0]
         # EXIF may turn the image: the run decides that.
         if numbers.shape not in ((height, width), (width, height)):
             fault = size_fault(numbers, width=width, height=height)
     if fault:
         raise UnusableMap(fault)
     return found
-
-
-def _size(record: Record) -> tuple[int, int] | None:
-    """(width, height) of an image from its header; None if it cannot be read, which the run reports."""
-    if not isinstance(record.content, Path) or not is_file(record.content):  # opening a pipe may block for ever
-        return None
-    try:
-        with Image.open(record.content) as image:
-            return image.size
-    except (OSError, Image.DecompressionBombError, ValueError):
-        return None

@@ -77,8 +77,17 @@ def test_show_reads_new_images_alone(kerasvision, tmp_path):
     rows = re.findall(r"^ +([12])((?: +\d+)+) *$", second, flags=re.MULTILINE)
     assert [(span, sum(map(int, counts.split()))) for span, counts in rows] == [("1", 16), ("2", 8)]
     newest = kerasvision("data", "show", "photos.py", "--set", "ingest.last_spans=1", cwd=tmp_path).stdout
-    assert "left out by ingest.last_spans=1: added in span 1" in newest
     assert re.search(r"^ added in span +train +validation +test +left out", newest, flags=re.MULTILINE)
+    (first_span, second_span), (old, new) = (
+        [
+            [int(count) for count in row]
+            for row in re.findall(r"^ +[12] +(\d+) +(\d+) +(\d+) *(\d*)", shown, flags=re.MULTILINE)
+        ]
+        for shown in (re.sub(r"(?m)^( +[12](?: +\d+){3}) *$", r"\1 0", second), newest)
+    )
+    # The training images of the first span are left out, and all others stay where they were.
+    assert old == [0, *first_span[1:3], first_span[0]]
+    assert new == second_span
 
 
 @pytest.mark.slow
