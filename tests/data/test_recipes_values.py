@@ -41,7 +41,7 @@ def test_a_table_with_fractions_becomes_a_regression(people, tmp_path, capsys, m
     assert experiment.ingest.missing_values == "quarantine"  # the only number: its image is a bad image
     assert not experiment.augment[0].moves_things
     printed = capsys.readouterr().out
-    assert "39 images with numbers, in colour; 1 others cannot be used" in printed
+    assert "39 images with numbers, in colour; 1 cannot be used" in printed
     assert "estimate age at 64 x 64 pixels" in printed
 
 
