@@ -28,7 +28,7 @@ EXPERIMENT = c.Experiment(
     splits=c.Splits(validation=0),
     transform=c.Transform(image_size=(96, 96), color_mode="grayscale"),
     task=c.Classification(),
-    model=c.Model(name="googlenet", options={"dropout": 0.0}),
+    model=c.Model(name="googlenet", options={"auxiliary_heads": False, "dropout": 0.0}),
     training=c.Training(epochs=10, batch_size=128, optimizer=c.Sgd(learning_rate=0.1), precision="auto"),
     gate=c.Gate(c.AtLeast("accuracy", 0.8)),
 )

@@ -25,11 +25,18 @@ class Prepared:
     schema_file: Path
     transform_file: Path
 
+    @property
+    def training_folder(self) -> Path:
+        """The examples that the trainer reads: reduced copies, if the transform keeps some."""
+        from kerasvision.data.copies import examples_to_train_on
+
+        return examples_to_train_on(self.examples_folder, self.transform_file)
+
     def examples(self) -> "ExampleSet":
-        """The images of every split."""
+        """The images of every split, as the trainer reads them."""
         from kerasvision.data.examples import ExampleSet
 
-        return ExampleSet(self.examples_folder)
+        return ExampleSet(self.training_folder)
 
     def transform(self) -> "ImageTransform":
         """The fitted transform."""

@@ -1,5 +1,6 @@
 """Settings of the images before the training: their splits, which of them are left out, and what each goes through."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -128,6 +129,18 @@ class Transform(Config):
         description="decode JPEG files of a megapixel or more at a half, a quarter or an eighth of their size, where two "
         "pixels remain for each of the network's; pixels change a little, in training and serving alike",
     )
+    working_side: int | None = Field(
+        default=None,
+        ge=1,
+        le=8192,
+        description="images whose shorter side is longer are first reduced to this length, in training and serving alike; "
+        "None: they are not",
+    )
+    keep_copies: bool = Field(
+        default=True,
+        description="with working_side: keep the reduced images, without loss, for training and tuning, so that large "
+        "photos are decoded once; results are the same without",
+    )
     scale: Scale | Whitening = Field(
         default="zero_to_one",
         description="zero_mean: scale to [0, 1] and subtract the training images' mean colour; standardize: also divide by "
@@ -157,10 +170,33 @@ class Transform(Config):
             raise ValueError(f"crop_fraction requires fit='crop'; received fit={self.fit!r}")
         return self
 
+    @model_validator(mode="after")
+    def _is_reduced_once(self) -> "Transform":
+        least = math.ceil(max(self.image_size) / self.crop_fraction)
+        if self.working_side is not None and self.working_side < least:
+            raise ValueError(
+                f"images reduced to working_side={self.working_side} would be enlarged again; it must be at least the "
+                f"longer side of image_size{' / crop_fraction' if self.crop_fraction < 1 else ''}, {least}"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _data(self, handler: Any) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        if self.working_side is None:
+            # What does nothing is no part of a cache key.
+            del data["working_side"], data["keep_copies"]
+        return data
+
     @property
     def scale_name(self) -> str:
         """The name of the scale."""
         return self.scale if isinstance(self.scale, str) else self.scale.kind
+
+    @property
+    def keeps_copies(self) -> bool:
+        """Whether reduced copies of large images are kept."""
+        return self.working_side is not None and self.keep_copies
 
     @property
     def is_of_whole_images(self) -> bool:
@@ -174,8 +210,9 @@ class Transform(Config):
 
     @property
     def opening(self) -> dict[str, Any]:
-        """How a file is opened to decode a part of it: the keywords of `kerasvision.ops.images.open_image`."""
-        return {**self.decoding, "reduced_from": REDUCED_FROM if self.reduced_decoding else None}
+        """How a file is opened to decode a part of it: the keywords of `kerasvision.ops.working.open_working`."""
+        reduced_from = REDUCED_FROM if self.reduced_decoding else None
+        return {**self.decoding, "reduced_from": reduced_from, "working_side": self.working_side}
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -31,6 +31,8 @@ SMALL_SIDE = 48
 # ResNet-9 halves its maps three times.
 LEAST_SIDE = 8
 PHOTO_SIDE = 96
+# Photos whose shorter side has at least this many pixels take longer to decode than to learn from.
+LARGE_SIDE = 1_000
 # The maps of the frozen network are kept in memory: at most 1.3 GB with this many images.
 MOST_WITH_MAPS = 20_000
 # More time is of no use to a head.
@@ -264,11 +266,18 @@ def _task(plan: _Plan, *settings: str) -> Choice:
 
 def _transform(plan: _Plan, side: int) -> Choice:
     mode = "grayscale" if plan.look.is_grey else "rgb"
-    code = f'c.Transform(image_size=({side}, {side}), fit="crop", color_mode="{mode}", scale="standardize")'
-    own = "About the size of the images themselves."
-    return Choice(
-        "transform", code, own if plan.is_small else "At this size a step is fast, so there is time for many epochs."
-    )
+    size = f'image_size=({side}, {side}), fit="crop", color_mode="{mode}", scale="standardize"'
+    if plan.is_small:
+        return Choice("transform", f"c.Transform({size})", "About the size of the images themselves.")
+    why = "At this size a step is fast, so there is time for many epochs."
+    if plan.look.median_side < LARGE_SIDE:
+        return Choice("transform", f"c.Transform({size})", why)
+    # A random part of a third of the area still has more pixels than the network needs.
+    code = f"""c.Transform(
+        {size},
+        working_side={2 * side}, reduced_decoding=True,
+    )"""
+    return Choice("transform", code, f"{why} The large photos are reduced once; every epoch reads the small copies.")
 
 
 def _augmentation(plan: _Plan, side: int, epochs: int) -> Choice:

@@ -15,7 +15,7 @@ def place_objects(objects: Objects, size: tf.Tensor, placement: Placement, *, im
     Args:
         objects: of one image: "bbox" float32 (M, 4) y_min, x_min, y_max, x_max in [0, 1], "label" int64 (M,), and perhaps
             "crowd" bool (M,), "area" float32 (M,) in pixels, and "mask" string (M,), PNG of the image's size.
-        size: int32 (2,), height and width of the image in pixels.
+        size: int32 (2,), height and width of the image in pixels; its masks may be larger, if the image was reduced.
         placement: where the image goes.
         image_size: (height, width) of the result.
 
@@ -34,7 +34,7 @@ def place_objects(objects: Objects, size: tf.Tensor, placement: Placement, *, im
         placed["area"] = tf.where(is_left, objects["area"], 0.0)
     if "mask" in objects:
         masks = tf.map_fn(
-            lambda png: _placed_mask(png, placement, image_size=image_size),
+            lambda png: _placed_mask(png, size, placement, image_size=image_size),
             objects["mask"],
             fn_output_signature=tf.TensorSpec(image_size, tf.uint8),
         )
@@ -42,10 +42,10 @@ def place_objects(objects: Objects, size: tf.Tensor, placement: Placement, *, im
     return placed
 
 
-def _placed_mask(png: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
+def _placed_mask(png: tf.Tensor, size: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
     def placed() -> tf.Tensor:
         mask = tf.io.decode_png(png, channels=1)[tf.newaxis, :, :, 0]
-        return tf.cast(place_masks(mask, placement, image_size=image_size)[0] > 127, tf.uint8)
+        return tf.cast(place_masks(mask, placement, image_size=image_size, size=size)[0] > 127, tf.uint8)
 
     # Batches in memory pad their rows with empty strings.
     return tf.cond(tf.strings.length(png) > 0, placed, lambda: tf.zeros(image_size, tf.uint8))

@@ -18,10 +18,11 @@ from kerasvision.data.tensors import Tensors
 from kerasvision.data.whole_images import LEAST_DEVIATION, WholeImages, fit_whole_images
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.ops.alike import decode_alike
-from kerasvision.ops.images import decode_image, open_image
+from kerasvision.ops.images import decode_image
 from kerasvision.ops.reduced import place_part
 from kerasvision.ops.resize import Placement, fitted, needed_part, place_image, place_masks, resize_image
 from kerasvision.ops.tracing import without_autograph
+from kerasvision.ops.working import open_working
 
 
 def rows_at_once(image_size: tuple[int, int], *, most: int, pixels: int) -> int:
@@ -112,7 +113,7 @@ class ImageTransform:
         "image" string scalar becomes float32 (H, W, C) in [0, 255]; "objects" are those of `place_objects`, and "label_map"
         is that of `place_map`. If objects have masks and images are padded, "covered" bool (H, W) says where the image lies.
         """
-        pixels, placement, size = self.placed(example["image"])
+        pixels, placement, size, _ = self._placed(example["image"])
         prepared = {**example, "image": pixels}
         if "objects" in example:
             prepared["objects"] = place_objects(example["objects"], size, placement, image_size=self.settings.image_size)
@@ -121,23 +122,32 @@ class ImageTransform:
                 covered = place_masks(whole, placement, image_size=self.settings.image_size)[0]
                 prepared["covered"] = tf.ensure_shape(covered, self.settings.image_size)
         if "label_map" in example:
-            prepared["label_map"] = place_map(example["label_map"], placement, image_size=self.settings.image_size)
+            prepared["label_map"] = place_map(example["label_map"], size, placement, image_size=self.settings.image_size)
         return prepared
 
     @without_autograph
     def placed(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, tf.Tensor]:
         """What `pixels` returns, where in it the whole upright image lies, and int32 (2,), the image's height and width."""
+        pixels, placement, size, file_size = self._placed(image_bytes)
+        if self.settings.working_side is not None:
+            reduced_by = tf.cast(size, tf.float32) / tf.cast(file_size, tf.float32)
+            placement = Placement(placement.scale * reduced_by, placement.translation)
+        return pixels, placement, file_size
+
+    def _placed(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, Placement, tf.Tensor, tf.Tensor]:
+        """The pixels; where the image of the working size lies in them; its height and width; and those of the file."""
         settings, image_size = self.settings, self.settings.image_size
         fit = partial(fitted, image_size=image_size, fit=settings.fit, crop_fraction=settings.crop_fraction)
-        if settings.fit != "crop" and not settings.reduced_decoding:
+        if settings.fit != "crop" and not settings.reduced_decoding and settings.working_side is None:
             pixels = decode_image(image_bytes, **settings.decoding)
             size = tf.shape(pixels)[:2]
             placement = fit(size)
-            return place_image(pixels, placement, image_size=image_size), placement, size
-        image = open_image(image_bytes, **settings.opening)
+            return place_image(pixels, placement, image_size=image_size), placement, size, size
+        image = open_working(image_bytes, **settings.opening)
         placement = fit(image.size)
         part = needed_part(image.size, placement, image_size=image_size)
-        return place_part(image, part, placement, image_size=image_size), placement, image.size
+        pixels = place_part(image, part, placement, image_size=image_size)
+        return pixels, placement, image.size, image.size if image.file_size is None else image.file_size
 
     def pixels(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """float32 (H, W, C) in [0, 255]: decoded and resized, not yet scaled. Augmentation changes these pixels."""
@@ -145,6 +155,9 @@ class ImageTransform:
 
     def pixels_alike(self, files: tf.Tensor) -> tf.Tensor:
         """float32 (N, H, W, C): the `pixels` of string (N,), files for which `kerasvision.ops.alike.are_alike` is true."""
+        if self.settings.working_side is not None:
+            shape = tf.TensorSpec(self.settings.image_shape, tf.float32)
+            return tf.map_fn(self.pixels, files, fn_output_signature=shape)
         decoded = decode_alike(files, color_mode=self.settings.decoding["color_mode"])
         fit, crop_fraction = self.settings.fit, self.settings.crop_fraction
         return resize_image(decoded, image_size=self.settings.image_size, fit=fit, crop_fraction=crop_fraction)

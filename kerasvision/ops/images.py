@@ -88,6 +88,8 @@ class OpenImage(NamedTuple):
         whole: uint8 (H, W, C), the upright picture; (0, 0, C) for a JPEG of which only the header was read.
         orientation: int32 scalar, as in `apply_orientation`: of a JPEG that may be decoded at a part of its size, see
             `kerasvision.ops.reduced`; 0 for every other file. None: no file may.
+        file_size: int32 (2,), height and width of the upright picture in the file, if the image may have been reduced since,
+            see `kerasvision.ops.working`. None: `size`.
     """
 
     image_bytes: tf.Tensor
@@ -95,6 +97,7 @@ class OpenImage(NamedTuple):
     is_upright_jpeg: tf.Tensor
     whole: tf.Tensor
     orientation: tf.Tensor | None = None
+    file_size: tf.Tensor | None = None
 
 
 @without_autograph

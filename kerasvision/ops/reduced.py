@@ -16,19 +16,26 @@ from kerasvision.ops.resize import Placement, moved, place_image
 from kerasvision.ops.tracing import without_autograph
 
 RATIOS = (2, 4, 8)
-# Decoded pixels that remain for each pixel of the result, along each side.
-LEAST_PIXELS = 2
+LEAST_PIXELS = 2.0
 
 
 @without_autograph
-def place_part(image: OpenImage, part: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
+def place_part(
+    image: OpenImage,
+    part: tf.Tensor,
+    placement: Placement,
+    *,
+    image_size: tuple[int, int] | tf.Tensor,
+    least_pixels: float = LEAST_PIXELS,
+) -> tf.Tensor:
     """A part of an image in its place, on black: what `place_image` makes of `decode_part`, or nearly that.
 
     Args:
         image: an open file; if it has an orientation, it may be decoded at a part of its size.
         part: int32 (4,), y, x, height and width of the part that is needed, in the upright picture.
         placement: of the whole upright picture.
-        image_size: (height, width) of the result.
+        image_size: (height, width) of the result; also int32 (2,), if the size is known only at run time.
+        least_pixels: how many decoded pixels must remain for each pixel of the result, along each side.
 
     Returns:
         float32 (height, width, C) in [0, 255].
@@ -52,11 +59,12 @@ def place_part(image: OpenImage, part: tf.Tensor, placement: Placement, *, image
 
     if image.orientation is None:
         return exact()
-    finest = tf.reduce_max(tf.abs(placement.scale)) * LEAST_PIXELS
+    finest = tf.reduce_max(tf.abs(placement.scale)) * least_pixels
     fitting = tf.reduce_sum(tf.cast(finest * tf.constant(RATIOS, tf.float32) <= 1.0, tf.int32))
     index = tf.where(image.orientation > 0, fitting, 0)
     placed = tf.switch_case(index, [exact, *(partial(reduced, ratio) for ratio in RATIOS)])
-    return tf.ensure_shape(placed, [*image_size, image.whole.shape[-1]])
+    known = [None, None] if tf.is_tensor(image_size) else [*image_size]
+    return tf.ensure_shape(placed, [*known, image.whole.shape[-1]])
 
 
 def _decoded(image: OpenImage, part: tf.Tensor, ratio: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -122,18 +122,19 @@ def moved(placement: Placement, part: tf.Tensor) -> Placement:
 
 
 @without_autograph
-def place_image(image: tf.Tensor, placement: Placement, *, image_size: tuple[int, int]) -> tf.Tensor:
+def place_image(image: tf.Tensor, placement: Placement, *, image_size: tuple[int, int] | tf.Tensor) -> tf.Tensor:
     """A picture in its place, on black.
 
     Args:
         image: (H, W, C), or a batch (N, H, W, C); uint8 or float32, in [0, 255].
         placement: where the picture goes, or all pictures of the batch.
-        image_size: (height, width) of the result.
+        image_size: (height, width) of the result; also int32 (2,), if the size is known only at run time.
 
     Returns:
         float32 (height, width, C) or (N, height, width, C) in [0, 255].
     """
-    height, width = image_size
+    known = [None, None] if tf.is_tensor(image_size) else [*image_size]
+    height, width = tf.unstack(image_size) if tf.is_tensor(image_size) else image_size
     # Most of the time that a small picture takes is that of the interpolation, which would give the same numbers here.
     fills = tf.reduce_all(tf.shape(image)[-3:-1] == [height, width])
     stays = fills & tf.reduce_all(placement.scale == 1.0) & tf.reduce_all(placement.translation == 0.0)
@@ -141,9 +142,9 @@ def place_image(image: tf.Tensor, placement: Placement, *, image_size: tuple[int
     placed = tf.cond(
         stays,
         lambda: tf.cast(image, tf.float32),
-        lambda: interpolated(image, placement, image_size=image_size),
+        lambda: interpolated(image, placement, image_size=(height, width)),
     )
-    return tf.ensure_shape(placed, [*image.shape[:-3], height, width, image.shape[-1]])
+    return tf.ensure_shape(placed, [*image.shape[:-3], *known, image.shape[-1]])
 
 
 @without_autograph
@@ -169,13 +170,16 @@ def place_boxes(boxes: tf.Tensor, size: tf.Tensor, placement: Placement, *, imag
 
 
 @without_autograph
-def place_masks(masks: tf.Tensor, placement: Placement, *, image_size: tuple[int, int], fill: int = 0) -> tf.Tensor:
+def place_masks(
+    masks: tf.Tensor, placement: Placement, *, image_size: tuple[int, int], size: tf.Tensor | None = None, fill: int = 0
+) -> tf.Tensor:
     """Masks moved with their picture: each pixel of the result has the value where its centre comes from, `fill` outside.
 
     Args:
         masks: (M, H, W), any numeric dtype.
         placement: where the picture goes.
         image_size: (height, width) of the result.
+        size: int32 (2,), height and width of the picture, if it was reduced and its masks were not; None: H and W.
         fill: the value outside the picture.
 
     Returns:
@@ -187,9 +191,11 @@ def place_masks(masks: tf.Tensor, placement: Placement, *, image_size: tuple[int
     """
     insides = []
     for axis, side in enumerate(image_size, start=1):
-        middle = (tf.range(side, dtype=tf.float32) + 0.5 - placement.translation[axis - 1]) / placement.scale[axis - 1]
+        count, scale = tf.shape(masks)[axis], placement.scale[axis - 1]
+        if size is not None:
+            scale = scale * (tf.cast(size[axis - 1], tf.float32) / tf.cast(count, tf.float32))
+        middle = (tf.range(side, dtype=tf.float32) + 0.5 - placement.translation[axis - 1]) / scale
         index = tf.cast(tf.floor(middle), tf.int32)
-        count = tf.shape(masks)[axis]
         insides.append((index >= 0) & (index < count))
         masks = tf.gather(masks, tf.clip_by_value(index, 0, count - 1), axis=axis)
     return tf.where(insides[0][:, tf.newaxis] & insides[1], masks, tf.cast(fill, masks.dtype))

@@ -109,6 +109,7 @@ class TransformGraph(Artifact):
 
     `transform.npz` has the numbers of whole images, where the scale has some for each pixel.
     If the task fits names, `names.json` next to it lists the names of the network's outputs in the order of their numbers.
+    If the transform has a working size, `copies/` has the examples with reduced images, as a prepared TFDS data set.
     """
 
     TYPE_NAME = "TransformGraph"

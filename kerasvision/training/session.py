@@ -15,6 +15,7 @@ from kerasvision import quiet
 from kerasvision.config.overrides import with_values
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.all_images import AllImages
+from kerasvision.data.copies import examples_to_train_on
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
 from kerasvision.data.transform import ImageTransform
@@ -113,9 +114,10 @@ def _train_here(settings: TrainerSettings, files: TrainingFiles, final: Sequence
     # This comes first: some strategies can only be made before TensorFlow has run anything.
     strategy = make_strategy(settings.training)
     classes = class_names(files.transform, labels=DataSchema.load(files.schema).classes)
+    examples = examples_to_train_on(files.examples, files.transform)
     fitted = fit(
         settings,
-        examples=ExampleSet(files.examples) if final is None else AllImages(files.examples),
+        examples=ExampleSet(examples) if final is None else AllImages(examples),
         classes=classes,
         transform=ImageTransform.load(files.transform),
         work=files.work,

@@ -87,6 +87,7 @@ class Trainer:
     def __init__(self, setup: Setup) -> None:
         import tensorflow as tf
 
+        from kerasvision.data.copies import examples_to_train_on
         from kerasvision.data.examples import ExampleSet
         from kerasvision.data.names import class_names
         from kerasvision.data.transform import ImageTransform
@@ -100,7 +101,7 @@ class Trainer:
             tf.config.experimental.set_memory_growth(gpu, True)
         if setup.devices > 1:
             make_logical_devices(setup.devices)
-        self._examples = ExampleSet(setup.data.examples)
+        self._examples = ExampleSet(examples_to_train_on(setup.data.examples, setup.data.transform))
         self._classes = class_names(setup.data.transform, labels=DataSchema.load(setup.data.schema).classes)
         self._transform = ImageTransform.load(setup.data.transform)
 

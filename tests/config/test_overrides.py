@@ -172,7 +172,7 @@ def test_every_text_gives_settings_or_an_error_in_words(path, value):
         ("model=resnet50", "model.name=resnet50"),
         ("export.formats=litert", 'export.formats=["litert"]'),
         ("transform.image_size=64", "transform.image_size=[64, 64]"),
-        ("transform=64", None),
+        ("transform=64", "transform.working_side=64"),
         ("gate=0.9", "gate.rules.0.value=0.9"),
         ("gate.rules.0=0.9", "gate.rules.0.value=0.9"),
         ("augment.00.pad=3", "augment.0.pad=3"),

@@ -53,6 +53,13 @@ def test_photos_without_weights_get_a_small_network_and_say_what_is_missing():
     assert "`pretrained`" in choose(seen, network=None).reason
 
 
+@pytest.mark.parametrize(("side", "working_side"), [(999, None), (1000, 192), (3000, 192)])
+def test_large_photos_are_reduced_once(side, working_side):
+    transform = chosen(look({"a": 80, "b": 80}, side=side)).transform
+    assert transform.working_side == working_side
+    assert transform.reduced_decoding is (working_side is not None)
+
+
 def test_thousands_of_photos_get_a_wider_network_and_fewer_epochs():
     many = chosen(look({"cat": 2000, "dog": 2000}))
     assert many.model.options == {"width": 0.5}

@@ -312,7 +312,7 @@ def fitted_by_stage(example_set_folder, folder, *, anomalies=()):
     folder.mkdir(exist_ok=True)
     save_anomalies(list(anomalies), folder / "anomalies.json")
     transform_stage(
-        examples=SimpleNamespace(data=example_set_folder),
+        examples=SimpleNamespace(data=example_set_folder, manifest=None),
         schema=None,
         anomalies=SimpleNamespace(file=folder / "anomalies.json"),
         transform_graph=SimpleNamespace(file=folder / "transform.json"),

@@ -11,9 +11,10 @@ from kerasvision.data.resized_objects import place_objects
 from kerasvision.data.tensors import Tensors
 from kerasvision.data.tight_boxes import tight_boxes
 from kerasvision.ops.boxes import pairwise_iou
-from kerasvision.ops.images import OpenImage, open_image
+from kerasvision.ops.images import OpenImage
 from kerasvision.ops.reduced import place_part
 from kerasvision.ops.resize import Placement, cut_out, needed_part
+from kerasvision.ops.working import open_working
 
 
 def random_resized_crop(
@@ -30,7 +31,7 @@ def random_resized_crop(
     Returns:
         The example with "image" float32 (H, W, C) in [0, 255].
     """
-    image = open_image(example["image"], **transform.opening)
+    image = open_working(example["image"], **transform.opening)
     part = random_part(image.size, numbers=numbers, settings=settings)
     return _cropped(example, image, part, image_size=transform.image_size)
 
@@ -48,7 +49,7 @@ def random_crop(example: Tensors, *, numbers: tf.Tensor, settings: RandomCrop, t
         The example with "image" float32 (H, W, C) in [0, 255].
     """
     settings.check_size(transform.image_size)
-    image = open_image(example["image"], **transform.opening)
+    image = open_working(example["image"], **transform.opening)
     placement = random_placement(image.size, numbers=numbers, settings=settings, image_size=transform.image_size)
     part = needed_part(image.size, placement, image_size=transform.image_size)
     pixels = place_part(image, part, placement, image_size=transform.image_size)
@@ -91,7 +92,7 @@ def iou_crop(example: Tensors, *, numbers: tf.Tensor, settings: IouCrop, transfo
     Returns:
         The example with "image" float32 (H, W, C) in [0, 255].
     """
-    image = open_image(example["image"], **transform.opening)
+    image = open_working(example["image"], **transform.opening)
     objects = example.get("objects", {"bbox": tf.zeros((0, 4)), "label": tf.zeros(0, tf.int64)})
     part = overlapping_part(image.size, objects, numbers=numbers, settings=settings)
     cropped = _cropped(example, image, part, image_size=transform.image_size)
@@ -178,7 +179,7 @@ def _with_annotations(example: Tensors, size: tf.Tensor, placement: Placement, *
     """The example with the objects and the label map where the placement puts them; size is int32 (2,), of the image."""
     placed = dict(example)
     if "label_map" in example:
-        placed["label_map"] = place_map(example["label_map"], placement, image_size=image_size)
+        placed["label_map"] = place_map(example["label_map"], size, placement, image_size=image_size)
     if "objects" in example:
         placed["objects"] = _placed(example["objects"], size, placement, image_size=image_size)
     return placed

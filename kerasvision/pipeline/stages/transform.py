@@ -14,6 +14,7 @@ def transform(
 ) -> None:
     """Examples -> TransformGraph. This stage rejects data with errors."""
     from kerasvision import lookup
+    from kerasvision.data.copies import keep_copies
     from kerasvision.data.examples import ExampleSet
     from kerasvision.data.names import save_names
     from kerasvision.data.splits import TRAIN
@@ -21,7 +22,7 @@ def transform(
     from kerasvision.data.validating.anomalies import refuse_errors
 
     refuse_errors(anomalies.file)
-    known = ExampleSet(examples.data)
+    known = ExampleSet(keep_copies(examples.data, examples.manifest, transform_graph.file, settings=settings.transform))
     images = known.dataset(TRAIN).map(lambda example: example["image"])
     ImageTransform.fit(settings.transform, images).save(transform_graph.file)
     if settings.names is not None:

@@ -1,0 +1,200 @@
+"""Copies of examples whose images have a working size: a prepared data set with the same records in the same order.
+
+An image that was reduced is stored as BMP, which is its pixels after a header of 54 bytes. So it is read about as fast as
+memory is copied. An image that was not reduced, and all that an example has in addition, stays as it is.
+
+Source of the header: Microsoft, "Bitmap Storage": BITMAPFILEHEADER and BITMAPINFOHEADER.
+"""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from kerasvision.config.preparing import Transform
+from kerasvision.disk import FULL
+from kerasvision.ops.tracing import without_autograph
+from kerasvision.ops.working import open_working
+from kerasvision.progress import Advance, bar, say
+
+FOLDER = "copies"
+INFO = "dataset_info.json"
+# With fewer large images, copies of all would take more disk than they save time.
+LEAST_SHARE = 0.1
+_HEADER = 54
+
+
+@dataclass(frozen=True)
+class Copies:
+    """What `write_copies` did.
+
+    Attributes:
+        images: how many images there are.
+        reduced: how many of them were reduced.
+        stored: bytes of all records.
+        before: bytes of the same records with the images as they were.
+    """
+
+    images: int
+    reduced: int
+    stored: int
+    before: int
+
+
+def needed_bytes(sizes: NDArray[np.integer], file_bytes: NDArray[np.integer], working_side: int) -> int:
+    """How much disk the images of copies take.
+
+    Args:
+        sizes: (N, 2), height and width of each image.
+        file_bytes: (N,), the size of each file.
+        working_side: see `Transform`.
+
+    >>> needed_bytes(np.array([[3000, 4000], [100, 100]]), np.array([4_000_000, 9_000]), 300)  # 300 x 400 x 3, and a file
+    369054
+    """
+    shorter = sizes.min(axis=1)
+    ratios = working_side / np.maximum(shorter, 1)
+    pixels = np.round(sizes * ratios[:, np.newaxis]).prod(axis=1)
+    return int(np.where(shorter > working_side, 3 * pixels + _HEADER, file_bytes).sum())
+
+
+def examples_to_train_on(examples: Path, transform_file: Path) -> Path:
+    """The folder of the copies that belong to a transform, if it keeps some; otherwise that of the examples."""
+    copies = transform_file.parent / FOLDER
+    return copies if (copies / INFO).exists() else examples
+
+
+def keep_copies(examples: Path, manifest_file: Path, transform_file: Path, *, settings: Transform) -> Path:
+    """Writes copies for a transform if they save work and the disk has room for them, and says so in a line.
+
+    They save work if at least a tenth of the images are larger than the working size.
+
+    Args:
+        examples: see `write_copies`.
+        manifest_file: the Parquet file with `height`, `width` and `size` of each image.
+        transform_file: the file of the transform; the copies go next to it.
+        settings: of the transform.
+
+    Returns:
+        The folder of the copies, or `examples` if there are none.
+    """
+    side = settings.working_side
+    if side is None or not settings.keeps_copies:
+        return examples
+    manifest = pd.read_parquet(manifest_file, columns=["height", "width", "size"])
+    sizes, file_bytes = manifest[["height", "width"]].to_numpy(), manifest["size"].to_numpy()
+    if np.mean(sizes.min(axis=1) > side) < LEAST_SHARE:
+        return examples
+    folder = transform_file.parent / FOLDER
+    needed, free = needed_bytes(sizes, file_bytes, side), shutil.disk_usage(transform_file.parent).free
+    if needed > free:
+        return _without(examples, needed, free)
+    try:
+        done = write_copies(examples, folder, settings=settings)
+    except OSError as error:
+        # Something else filled the disk meanwhile.
+        if error.errno not in FULL:
+            raise
+        shutil.rmtree(folder)
+        return _without(examples, needed, shutil.disk_usage(transform_file.parent).free)
+    say(
+        f"kept copies of {done.images:,} images, {done.reduced:,} of them reduced to a shorter side of {side}: "
+        f"{done.stored / 1e9:.2f} GB; the examples have {done.before / 1e9:.2f} GB"
+    )
+    return folder
+
+
+def _without(examples: Path, needed: int, free: int) -> Path:
+    say(
+        f"kept no reduced copies: they need {needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free. Every epoch decodes "
+        "whole images, with the same results"
+    )
+    return examples
+
+
+def write_copies(examples: Path, folder: Path, *, settings: Transform) -> Copies:
+    """Writes the examples with images of the working size.
+
+    Args:
+        examples: a prepared TFDS data set in TFRecord files, each of whose images has been decoded before.
+        folder: where the copies go; it is created.
+        settings: with `working_side`.
+
+    Raises:
+        OSError: the disk is full, or something else prevents the writing.
+    """
+    folder.mkdir(parents=True)
+    info = json.loads((examples / INFO).read_text(encoding="utf-8"))
+    done, sizes = Copies(0, 0, 0, 0), Counter[str]()
+    with bar("reducing", total=sum(int(count) for split in info["splits"] for count in split["shardLengths"])) as advance:
+        for file in sorted(examples.iterdir()):
+            if ".tfrecord" in file.name:
+                copied = _copied_file(file, folder / file.name, settings, advance)
+                sizes[file.name.split(".tfrecord")[0].rpartition("-")[2]] += copied.stored
+                done = Copies(*map(sum, zip(astuple(done), astuple(copied), strict=True)))
+            elif file.name != INFO:
+                shutil.copyfile(file, folder / file.name)
+    for split in info["splits"]:
+        split["numBytes"] = str(sizes[split["name"]])
+    # The last file: without it, the folder is no data set.
+    (folder / INFO).write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+    return done
+
+
+def _copied_file(file: Path, copy: Path, settings: Transform, advance: Advance) -> Copies:
+    images = reduced = stored = before = 0
+    with tf.io.TFRecordWriter(str(copy)) as writer:
+        for record, pixels in _reduced_records(file, settings):
+            data = record
+            if pixels.size:
+                example = tf.train.Example.FromString(record)
+                example.features.feature["image"].bytes_list.value[:] = [bitmap(pixels)]
+                data = example.SerializeToString(deterministic=True)
+                reduced += 1
+            writer.write(data)
+            images, stored, before = images + 1, stored + len(data), before + len(record)
+            advance()
+    return Copies(images, reduced, stored, before)
+
+
+def _reduced_records(file: Path, settings: Transform) -> Iterator[tuple[bytes, NDArray[np.uint8]]]:
+    """Each record, and the pixels uint8 (h, w, C) of its image if it was reduced, otherwise (0, 0, C)."""
+    side = settings.working_side
+
+    @without_autograph
+    def reduced(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        data = tf.io.parse_single_example(record, {"image": tf.io.FixedLenFeature([], tf.string)})["image"]
+        image = open_working(data, **settings.opening)
+        is_large = tf.reduce_min(image.file_size) > side
+        return record, tf.cond(is_large, lambda: image.whole, lambda: image.whole[:0, :0])
+
+    records = tf.data.TFRecordDataset(str(file)).map(reduced, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    yield from records.prefetch(1).as_numpy_iterator()
+
+
+def bitmap(pixels: NDArray[np.uint8]) -> bytes:
+    """A BMP file of 24 bits per pixel: rows from the bottom to the top, each filled up to a multiple of 4 bytes.
+
+    Args:
+        pixels: uint8 (H, W, 3), red, green and blue; or (H, W, 1), greys, which are stored as colours.
+
+    >>> file = bitmap(np.array([[[255, 0, 0], [7, 7, 7]]], np.uint8))
+    >>> tf.io.decode_image(file).numpy().tolist()
+    [[[255, 0, 0], [7, 7, 7]]]
+    """
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, -(-3 * width // 4) * 4), np.uint8)
+    rows[:, : 3 * width] = np.broadcast_to(pixels, (height, width, 3))[::-1, :, ::-1].reshape(height, -1)
+    numbers = ((2, _HEADER + rows.size), (10, _HEADER), (14, 40), (18, width), (22, height), (34, rows.size))
+    header = bytearray(_HEADER)
+    header[:2], header[26], header[28] = b"BM", 1, 24
+    for at, number in numbers:
+        header[at : at + 4] = number.to_bytes(4, "little")
+    return bytes(header) + rows.tobytes()
