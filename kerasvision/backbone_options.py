@@ -21,7 +21,7 @@ def backbone_of(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, A
         options: of the network.
 
     Returns:
-        (name, options) of the backbone; None if the network takes no backbone.
+        (name, options) of the backbone; None if the network takes no backbone, or a model was given as the backbone.
 
     Raises:
         ConfigError: no such network or backbone, the backbone is itself built on another, or its strides are fixed.
@@ -35,7 +35,8 @@ def backbone_of(name: str, options: Mapping[str, Any]) -> tuple[str, dict[str, A
     if "backbone" not in (keywords(path) or ()):
         return None
     options = {**defaults(path), **options}
-    return backbone_with_options(str(options["backbone"]), options)
+    backbone = options["backbone"]
+    return backbone_with_options(backbone, options) if isinstance(backbone, str) else None
 
 
 def backbone_with_options(backbone: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -233,3 +233,11 @@ def test_a_smaller_network_of_the_same_family_does_not_take_the_first_layers_of_
     build("autoencoder", image_shape=IMAGE_SHAPE, num_classes=3, backbone="resnet32").save(file)
     with pytest.raises(ConfigError, match="contains autoencoder on another backbone than resnet20"):
         build("resnet20", image_shape=IMAGE_SHAPE, num_classes=4, weights=str(file))
+
+
+def test_a_model_may_be_the_backbone_of_a_network_built_by_name():
+    maps = build("resnet9", image_shape=(32, 32, 3), num_classes=None, width=0.125)
+    network = build("autoencoder", image_shape=(32, 32, 3), num_classes=3, backbone=maps)
+    named = build("autoencoder", image_shape=(32, 32, 3), num_classes=3, backbone="resnet9", width=0.125)
+    assert network.count_params() == named.count_params()
+    assert network.output["restored"].shape == (None, 32, 32, 3)
