@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("comparison", choices=WAYS)
     parser.add_argument("--torch", required=True, metavar="PYTHON", help="the Python of an environment with torchvision")
     parser.add_argument("--images", type=Path, help="for the input: a folder with JPEG files, at any depth")
-    parser.add_argument("--network", default="resnet50")
+    parser.add_argument("--network", default="resnet50", help="also of keras.applications: keras/convnext_tiny")
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
