@@ -54,12 +54,17 @@ def open_database(file: Path, *, read_only: bool, between_machines: bool = False
         root = file.parent.parent
         if root.exists() and not root.is_dir():
             raise StoreError(f"the root must be a folder; {root} is a file", hint="choose another folder with --root")
-        return pw.SqliteDatabase(":memory:")
+        return empty_database()
     # Without write permission for the folder, SQLite cannot create WAL's side files, and no other process writes either.
     immutable = "" if os.access(file.parent, os.W_OK) else "&immutable=1"
     if immutable and _holds_something(file.with_name(f"{file.name}-wal")):
         return _copied(file)
     return pw.SqliteDatabase(f"file:{quote(str(file))}?mode=ro{immutable}", uri=True, timeout=30)
+
+
+def empty_database() -> pw.SqliteDatabase:
+    """A database in memory, for a reader of a root in which nothing was recorded."""
+    return pw.SqliteDatabase(":memory:")
 
 
 def _has_no_wal(file: Path) -> bool:

@@ -1,10 +1,12 @@
 """Reads artifacts, executions and runs from the metadata store as records."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kerasvision.pipeline import tables as t
+from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.processes import KILLED, Process, fate_of
 from kerasvision.pipeline.records import ITS_PROCESS_ENDED, PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
 
@@ -48,6 +50,37 @@ def artifacts(execution: int, event_type: int, folder: Path) -> dict[str, Artifa
     """
     rows = t.ArtifactRow.raw(_ARTIFACTS, execution, event_type)
     return {row["step_key"]: _artifact_record(row, folder) for row in rows.dicts()}
+
+
+def removed(found: Mapping[str, ArtifactRecord]) -> list[str]:
+    """The keys of artifacts that were LIVE when they were found, and are not any more."""
+    numbers = [artifact.id for artifact in found.values() if artifact.state == t.LIVE]
+    still = t.ArtifactRow.select(t.ArtifactRow.id).where(t.ArtifactRow.id.in_(numbers), t.ArtifactRow.state == t.LIVE)
+    there = {row.id for row in still}
+    return [key for key, artifact in found.items() if artifact.state == t.LIVE and artifact.id not in there]
+
+
+def fingerprint_parts(execution: int) -> Mapping[str, Any]:
+    """The fingerprint of an execution as plain data; empty for a reuse."""
+    recorded = t.properties(t.ExecutionProperty, "execution_id", execution)
+    parts: Mapping[str, Any] = json.loads(str(recorded.get("fingerprint", "{}")))
+    return parts
+
+
+def belong_together(execution: int, key: str, outputs: Mapping[str, ArtifactRecord]) -> bool:
+    """Whether an execution has this key and wrote these outputs. In a damaged store a row may name the wrong number.
+
+    The fingerprint of the execution gives its key once more, and the folder of an output has its name and the number of its
+    execution: `.../<name>/<number>`.
+
+    Args:
+        execution: its id.
+        key: the key under which it was found.
+        outputs: by name.
+    """
+    parts = fingerprint_parts(execution)
+    in_place = all(record.uri.parts[-2:] == (name, str(execution)) for name, record in outputs.items())
+    return in_place and bool(parts) and Fingerprint.from_data(parts).key == key
 
 
 def execution_record(row: t.ExecutionRow, folder: Path) -> ExecutionRecord:

@@ -16,7 +16,7 @@ from kerasvision.errors import StoreError
 from kerasvision.pipeline import memo, mlmd
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.artifacts import Artifact
-from kerasvision.pipeline.database import UNUSABLE, check_path, open_database, unusable
+from kerasvision.pipeline.database import UNUSABLE, check_path, empty_database, open_database, unusable
 from kerasvision.pipeline.digests import FileState, Finding
 from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.locks import alone
@@ -24,7 +24,15 @@ from kerasvision.pipeline.memo import chunks
 from kerasvision.pipeline.processes import KILLED, this_process
 from kerasvision.pipeline.provenance import Provenance, read_provenance
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord, Properties, RunRecord
-from kerasvision.pipeline.rows import artifacts, execution_record, executions_in, seconds_since
+from kerasvision.pipeline.rows import (
+    artifacts,
+    belong_together,
+    execution_record,
+    executions_in,
+    fingerprint_parts,
+    removed,
+    seconds_since,
+)
 from kerasvision.pipeline.run_search import count_runs, find_run, find_runs, run_request
 
 SCHEMA_VERSION = 1
@@ -91,7 +99,7 @@ class Store:
                 f"{self.file} was written by a newer version of kerasvision (its schema {version}, ours {SCHEMA_VERSION})",
                 hint="update kerasvision, or choose another --root",
             )
-        if version < SCHEMA_VERSION:
+        if version < SCHEMA_VERSION and self._may_create():
             self._create()
         # Earlier versions did not write properties of runs and sources, and ignore these tables.
         there = self.database.get_tables()
@@ -101,6 +109,16 @@ class Store:
             mlmd.complete(self.database)
         self._tells_of_runs = not self.read_only or t.ContextProperty not in missing
         self._knows_sources = not self.read_only or t.SourceFile not in missing
+
+    def _may_create(self) -> bool:
+        """Whether tables can be created. A reader creates them in memory, if a killed process created a file without any."""
+        if self.read_only and self.file.exists():
+            if self.database.get_tables():
+                return False
+            self.database.close()
+            self.database = empty_database()
+            t.bind(self.database)
+        return True
 
     def _create(self) -> None:
         with self.database.atomic("IMMEDIATE"):
@@ -131,7 +149,7 @@ class Store:
         Raises:
             StoreError: an input was removed since it was found.
         """
-        if gone := _removed(inputs):
+        if gone := removed(inputs):
             raise StoreError(f"the input {gone[0]} of {node} was removed while {node} began", hint="run again")
         properties = {"fingerprint": json.dumps(fingerprint), "process": this_process().to_text()}
         return self._new_execution(pipeline, run, node, t.RUNNING, key, inputs, properties, above=above)
@@ -185,7 +203,7 @@ class Store:
         Returns:
             False, with nothing registered, if one of them was removed since it was found.
         """
-        if _removed(outputs):
+        if removed(outputs):
             return False
         execution = self._new_execution(pipeline, run, node, t.CACHED, "", inputs, {})
         t.new_events(execution, t.OUTPUT, {key: artifact.id for key, artifact in outputs.items()})
@@ -232,7 +250,7 @@ class Store:
         """(execution id, outputs) of the newest COMPLETE execution with this key, all of whose outputs are LIVE."""
         for row in executions_in("execution_cache", key, t.COMPLETE):
             outputs = artifacts(row.id, t.OUTPUT, self.folder)
-            if all(artifact.state == t.LIVE for artifact in outputs.values()):
+            if all(artifact.state == t.LIVE for artifact in outputs.values()) and belong_together(row.id, key, outputs):
                 return row.id, outputs
         return None
 
@@ -245,14 +263,12 @@ class Store:
     def fingerprints(self, pipeline: str, node: str, *, limit: int | None = 2) -> list[tuple[int, Parts]]:
         """(execution id, fingerprint as plain data) of a node's COMPLETE executions, newest first."""
         rows = executions_in("node", f"{pipeline}.{node}", t.COMPLETE)
-        return [(row.id, _fingerprint(row)) for row in rows[:limit]]
+        return [(row.id, fingerprint_parts(row.id)) for row in rows[:limit]]
 
     @_in_store
     def fingerprint(self, execution: int) -> Parts:
         """The fingerprint of an execution as plain data, whether it finished or not; empty for a reuse."""
-        recorded = t.properties(t.ExecutionProperty, "execution_id", execution)
-        parts: Parts = json.loads(str(recorded.get("fingerprint", "{}")))
-        return parts
+        return fingerprint_parts(execution)
 
     @_in_store
     def unfinished_fingerprint(self, pipeline: str, node: str) -> Parts | None:
@@ -261,7 +277,7 @@ class Store:
         newest = next((row for row in rows if row.last_known_state != t.CACHED), None)
         if newest is None or newest.last_known_state == t.COMPLETE:
             return None
-        return _fingerprint(newest)
+        return fingerprint_parts(newest.id)
 
     @_in_store
     def earlier_outputs(self, pipeline: str, node: str) -> list[tuple[str, dict[str, ArtifactRecord]]]:
@@ -408,16 +424,3 @@ def opened(folder: Path, *, read_only: bool = False, between_machines: bool = Fa
         yield store
     finally:
         store.close()
-
-
-def _removed(found: Mapping[str, ArtifactRecord]) -> list[str]:
-    """The keys of artifacts that were LIVE when they were found, and are not any more."""
-    numbers = [artifact.id for artifact in found.values() if artifact.state == t.LIVE]
-    still = t.ArtifactRow.select(t.ArtifactRow.id).where(t.ArtifactRow.id.in_(numbers), t.ArtifactRow.state == t.LIVE)
-    there = {row.id for row in still}
-    return [key for key, artifact in found.items() if artifact.state == t.LIVE and artifact.id not in there]
-
-
-def _fingerprint(row: t.ExecutionRow) -> Parts:
-    parts: Parts = json.loads(str(t.properties(t.ExecutionProperty, "execution_id", row.id)["fingerprint"]))
-    return parts

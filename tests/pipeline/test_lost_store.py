@@ -2,6 +2,8 @@
 
 import random
 import shutil
+import sqlite3
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -129,6 +131,38 @@ def test_folder_that_cannot_be_written_shows_what_a_killed_process_left_beside_t
         assert sorted((tmp_path / "runs").iterdir()) == before
     finally:
         killed.close()
+
+
+def test_reader_of_a_store_whose_process_was_killed_before_it_created_a_table_finds_nothing(toy, number, tmp_path):
+    (tmp_path / "runs").mkdir()
+    with closing(sqlite3.connect(tmp_path / STORE)) as begun:
+        begun.execute("PRAGMA journal_mode = wal")
+    assert list_runs(tmp_path) == []
+    assert [stage.action for stage in plan(toy.pipeline(number, 3), root=tmp_path)] == ["run", "depends"]
+    assert product(tmp_path, toy, number, 3).properties["product"] == 3
+
+
+# What one changed number in a row of the store would do: an execution of factor 2 is found under the key of factor 3, or
+# with the output of factor 3; and an execution has two outputs of one name.
+WRONG_NUMBERS = {
+    "key": (
+        "UPDATE Association SET execution_id = {two} WHERE execution_id = {three} AND context_id IN "
+        "(SELECT Context.id FROM Context JOIN Type ON Type.id = type_id WHERE Type.name = 'execution_cache')"
+    ),
+    "output": "UPDATE Event SET artifact_id = {two} WHERE execution_id = {three} AND type = 4",
+    "one output more": "UPDATE Event SET execution_id = {two} WHERE execution_id = {three} AND type = 4",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_NUMBERS)
+def test_a_wrong_number_in_the_store_leads_to_no_wrong_reuse(toy, number, tmp_path, wrong):
+    two, three = (int(product(tmp_path, toy, number, factor).uri.name) for factor in (2, 3))
+    with closing(sqlite3.connect(tmp_path / STORE)) as store, store:
+        artifact = dict(store.execute("SELECT execution_id, artifact_id FROM Event WHERE type = 4"))
+        numbers = {"two": artifact[two] if wrong == "output" else two, "three": three}
+        assert store.execute(WRONG_NUMBERS[wrong].format(**numbers)).rowcount == 1
+    for factor in (3, 2):
+        assert product(tmp_path, toy, number, factor).properties["product"] == factor
 
 
 def test_full_disk_is_told_where_sqlite_does_not(tmp_path, monkeypatch):
