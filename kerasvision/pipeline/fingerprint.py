@@ -12,7 +12,7 @@ import ast
 import hashlib
 import inspect
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from importlib import metadata
@@ -84,8 +84,27 @@ def fingerprint(node: Node, inputs: dict[str, str], memo: Memo) -> Fingerprint:
 
 def stage_code(node: Node, memo: Memo | None = None) -> Code:
     """The modules and packages that a stage runs: its own, and those chosen by its settings."""
-    chosen = {path.partition(":")[0] for path in (node.settings.code_paths() if node.settings else ())}
-    return code_of({node.function.__module__} | chosen, memo)
+    return code_of(_modules(node), memo)
+
+
+def read_code(nodes: Iterable[Node], memo: Memo) -> None:
+    """Reads the code of stages before the first one runs.
+
+    This process has loaded the modules of the stages by then. So the fingerprint of a later stage describes the code that
+    will run, even if somebody edits its file meanwhile.
+    """
+    code_of(set[str]().union(*map(_modules, nodes)), memo)
+
+
+def edited_modules(before: Fingerprint, now: Fingerprint) -> list[str]:
+    """The modules of both fingerprints of a stage whose code differs. A script has other names in other processes."""
+    return sorted(name for name in before.code.keys() & now.code.keys() if before.code[name] != now.code[name])
+
+
+def _modules(node: Node) -> set[str]:
+    """The module of a stage, and those that its settings choose."""
+    chosen = node.settings.code_paths() if node.settings else ()
+    return {node.function.__module__, *(path.partition(":")[0] for path in chosen)}
 
 
 def unseen_loads(node: Node, memo: Memo | None = None) -> str:

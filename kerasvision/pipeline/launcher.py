@@ -18,7 +18,7 @@ from pathlib import Path
 from kerasvision.errors import Interrupted, KerasvisionError, StageError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.digests import file_digests
-from kerasvision.pipeline.fingerprint import Fingerprint, fingerprint, unseen_loads
+from kerasvision.pipeline.fingerprint import Fingerprint, edited_modules, fingerprint, unseen_loads
 from kerasvision.pipeline.graph import Node
 from kerasvision.pipeline.lineage import lineage_of
 from kerasvision.pipeline.locks import alone, alone_now
@@ -27,7 +27,11 @@ from kerasvision.pipeline.resolving import Outputs, content_digest, resolve_hist
 from kerasvision.pipeline.store import Store
 from kerasvision.pipeline.tables import CANCELED, FAILED
 from kerasvision.pipeline.unfinished import LOGS, unfinished_work, work_folder
+from kerasvision.shortened import shortened
 from kerasvision.whole_files import flush_tree, rename_into_place
+
+# How many changed modules an error names.
+MOST_MODULES = 3
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,10 @@ def _looked_up(
     if known is None or known.inputs != digests:
         known = fingerprint(node, digests, store)
         _remark_unseen(node, context)
+    elif edited := edited_modules(known, fingerprint(node, digests, store)):
+        # The process that computed `known` had loaded other code than this one.
+        names = shortened(edited, most=MOST_MODULES)
+        raise StageError(f"the code of {node.name} changed while the run went on: {names}", hint="run again")
     # 3. Reuse a COMPLETE execution whose outputs all exist with the right hashes.
     outputs = None if force else reusable(node, known.key, store)
     if outputs is not None and store.reuse(

@@ -14,7 +14,7 @@ from kerasvision.errors import ConfigError, Interrupted, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.capacity import default_workers, has_gpus
 from kerasvision.pipeline.checks import check_pipeline, needed, selected
-from kerasvision.pipeline.fingerprint import fingerprint
+from kerasvision.pipeline.fingerprint import fingerprint, read_code
 from kerasvision.pipeline.graph import Channel, Node, Pipeline
 from kerasvision.pipeline.hooks import after_failure, after_push
 from kerasvision.pipeline.launcher import (
@@ -128,6 +128,7 @@ def run(
             _pushes_told(hooks, record, results, Path(root), listener),
             _registered(record, store, asked.to_text() if asked else ""),
         ):
+            read_code((pipeline.nodes[name] for name in needed(pipeline, chosen)), store)
             context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
             if (count := _useful_workers(pipeline, chosen, workers)) > 1:
                 _launch_side_by_side(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kerasvision import quiet
 from kerasvision.config.loading import load_pipeline_module
 from kerasvision.errors import StageError
-from kerasvision.pipeline.fingerprint import Fingerprint
+from kerasvision.pipeline.fingerprint import Fingerprint, read_code
 from kerasvision.pipeline.graph import Node, Pipeline, preparation_of
 from kerasvision.pipeline.launcher import Launch, Result, launch
 from kerasvision.pipeline.records import RunRecord
@@ -128,6 +128,7 @@ def main(connection: "Connection", stdout: "Connection", stderr: "Connection", s
     report_bars(connection.send)
     report_lines(lambda text: connection.send(Line(text)))
     with opened(setup.folder) as store:
+        read_code(pipeline.nodes.values(), store)
         while (asked := _next(connection)) is not None:
             if isinstance(asked, Preparation):
                 _prepare(pipeline.nodes[asked.node])
