@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from kerasvision.config import meant
 from kerasvision.config.experiment import Experiment
@@ -50,7 +51,7 @@ def load_pipeline_module(path: Path | str) -> ModuleType:
         looked = f"there is no pipeline file {path} (looked in {Path.cwd()})"
         raise ConfigError(looked, hint=meant.instead_of_missing(path))
     name = module_name(path)
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_FromText(name, str(path.absolute())))
     if spec is None or spec.loader is None or path.suffix != ".py":
         hint = meant.instead_of_other_file(path)
         raise ConfigError("the name of a pipeline file must end in .py", received=str(path), hint=hint)
@@ -59,6 +60,17 @@ def load_pipeline_module(path: Path | str) -> ModuleType:
     with run_by_user(path, "does not run"):
         spec.loader.exec_module(module)
     return module
+
+
+class _FromText(SourceFileLoader):
+    """Compiles the text of the file each time.
+
+    Python takes an earlier compilation if the size and the second of the file are the same, as after a script has changed
+    one digit of a setting.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def module_name(path: Path) -> str:

@@ -1,6 +1,8 @@
 """Every mistake in a pipeline file is reported where it was made, with the way out."""
 
 import json
+import os
+import sys
 import zipfile
 
 import pytest
@@ -212,6 +214,26 @@ def test_pipeline_file_that_does_not_run_is_told_with_its_line(tmp_path, text, m
     with pytest.raises(ConfigError) as raised:
         load_experiment(file)
     assert message in str(raised.value)
+
+
+EDITED = """
+from kerasvision import config as c
+
+EXPERIMENT = c.Experiment(
+    name="edited", source=c.Digits(), transform=c.Transform(image_size=(32, 32)), task=c.Classification(),
+    model=c.Model(name="lenet5"), training=c.Training(epochs={epochs}),
+)
+"""
+
+
+def test_an_edit_counts_even_if_the_size_and_the_time_of_the_file_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file, epochs = tmp_path / "edited.py", []
+    for number in (1, 2):
+        file.write_text(EDITED.format(epochs=number))
+        os.utime(file, (1e9, 1e9))
+        epochs.append(load_experiment(file).training.epochs)
+    assert epochs == [1, 2]
 
 
 def test_missing_pipeline_file_is_told(tmp_path):
