@@ -19,6 +19,8 @@ DAMAGE = ("malformed", "not a database", "no such table", "no such column", "cou
 SCARCE = 2**20
 # Errors from rows that no version writes: a text that is not JSON, or a missing property.
 ODD_CONTENT = (LookupError, ValueError, TypeError, ArithmeticError)
+# Measured with SQLite 3.40 on Linux: its limit of 512 bytes, less what the names of the side files add.
+LONGEST_PATH = 504
 # Where an SQLite file says whether it has WAL, and how. Source: https://www.sqlite.org/fileformat.html, section 1.3.3
 WAL_MARK = (18, b"\x02\x02")
 # The errors of reading or writing the file. While it fetches rows, peewee does not wrap SQLite's own errors.
@@ -114,6 +116,8 @@ def _move_away(file: Path) -> str:
 def _way_out(file: Path, text: str) -> str:
     if file.is_dir():
         return "it is a folder: move it away, or choose another folder with --root"
+    if (length := len(os.fsencode(file))) > LONGEST_PATH:
+        return f"its path has {length} bytes, and SQLite opens up to {LONGEST_PATH}: choose a shorter path with --root"
     if "readonly" in text or "unable to open" in text or "permission" in text:
         return "make the folder writable, or choose another folder with --root"
     # SQLite says "disk I/O error" if it cannot even create its side files.

@@ -53,7 +53,7 @@ def write_number(examples: Examples, model: Out[Model]) -> None:
 def project(tmp_path, monkeypatch, request):
     """`project(now, later, workers)` runs the pipeline; returns what both later stages wrote.
 
-    They write the number `now`; None leaves their code as it is. The first stage edits their code, if there is a number `later`.
+    They write the number `now`; None leaves their code as it is. If there is a number `later`, the first stage edits it.
     """
     name = len(request.node.name)  # modules of the two tests must not have the same name
     monkeypatch.syspath_prepend(tmp_path)

@@ -172,6 +172,13 @@ def test_full_disk_is_told_where_sqlite_does_not(tmp_path, monkeypatch):
     assert str(unusable(tmp_path / "m", error)).endswith("disk I/O error. Free some space on that disk.")
 
 
+def test_root_whose_path_is_longer_than_sqlite_opens_says_so(toy, number, tmp_path):
+    root = tmp_path.joinpath(*["deep" * 50] * 3)
+    root.mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"Its path has 6\d\d bytes, .*: choose a shorter path with --root"):
+        run(toy.pipeline(number, 3), root=root)
+
+
 def test_folder_in_the_place_of_the_store_is_named(toy, number, tmp_path):
     (tmp_path / STORE).mkdir(parents=True)
     with pytest.raises(StoreError, match=r"It is a folder: move it away, or choose another folder with --root"):
