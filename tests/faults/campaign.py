@@ -15,7 +15,6 @@ It prints how many rounds of each kind there were. At the first fault it exits w
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -23,92 +22,19 @@ import signal
 import statistics
 import sys
 import tempfile
-import time
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
 
-from kerasvision.config.base import Config
-from kerasvision.pipeline import tables as t
-from kerasvision.pipeline.artifacts import Examples, Model, Out
-from kerasvision.pipeline.garbage import Keep, find_garbage, remove_garbage
-from kerasvision.pipeline.graph import Pipeline
+from cheap import expected, number_in, pipeline
+from children import Child, Fault
+from leavings import unexplained
+
+from kerasvision.pipeline.garbage import Keep, remove_garbage
 from kerasvision.pipeline.local import RUNS_FOLDER, run
 from kerasvision.pipeline.store import opened
 
 NUMBERS, FACTORS, OFFSETS = range(1, 4), range(1, 4), range(3)
 MOST_SECONDS = 60.0
-
-
-class InputSettings(Config):
-    locations: ClassVar[frozenset[str]] = frozenset({"path"})
-
-    path: Path
-
-    def files(self) -> Iterator[tuple[str, Path]]:
-        yield "input", self.path
-
-
-class FactorSettings(Config):
-    factor: int = 1
-
-
-class OffsetSettings(Config):
-    offset: int = 0
-
-
-def write(folder: Path, number: int) -> None:
-    """The number, in two files of which one lies deeper, so that an output is more than one operation."""
-    (folder / "deep").mkdir()
-    (folder / "number.txt").write_text(str(number))
-    (folder / "deep" / "copy.txt").write_text(str(number))
-
-
-def number_in(folder: Path) -> int:
-    one, other = (int((folder / name).read_text()) for name in ("number.txt", "deep/copy.txt"))
-    if one != other:
-        raise ValueError(f"{folder} has {one} and {other}")
-    return one
-
-
-def read(examples: Out[Examples], *, settings: InputSettings) -> None:
-    write(examples.uri, int(settings.path.read_text()))
-
-
-def multiply(examples: Examples, model: Out[Model], *, settings: FactorSettings) -> None:
-    write(model.uri, number_in(examples.uri) * settings.factor)
-    model.properties["number"] = number_in(model.uri)
-
-
-def add(examples: Examples, model: Out[Model], *, settings: OffsetSettings) -> None:
-    write(model.uri, number_in(examples.uri) + settings.offset)
-
-
-def join(first: Model, second: Model, model: Out[Model]) -> None:
-    write(model.uri, 100 * number_in(first.uri) + number_in(second.uri))
-
-
-def copy(before: Model, model: Out[Model]) -> None:
-    write(model.uri, number_in(before.uri))
-
-
-def pipeline(path: Path, factor: int, offset: int) -> Pipeline:
-    made = Pipeline("campaign")
-    source = made.add(read, settings=InputSettings(path=path)).examples
-    product = made.add(multiply, examples=source, settings=FactorSettings(factor=factor)).model
-    total = made.add(add, examples=source, settings=OffsetSettings(offset=offset)).model
-    made.add(copy, before=made.add(join, first=product, second=total).model)
-    return made
-
-
-def expected(number: int, factor: int, offset: int) -> int:
-    return 100 * number * factor + number + offset
-
-
-class Fault(Exception):
-    """A promise was broken."""
 
 
 class Campaign:
@@ -213,12 +139,7 @@ class Campaign:
 
     def _named(self) -> dict:
         """Every folder of outputs is known, or named by what would be removed."""
-        with opened(self.root / RUNS_FOLDER, read_only=True) as store:
-            known = {one.uri for one in store.provenance().artifacts.values() if one.state == t.LIVE}
-            named = set(find_garbage(store, Keep(runs=1)).paths())
-        runs = self.root / RUNS_FOLDER
-        folders = {path.relative_to(runs).as_posix() for path in (runs / "artifacts").glob("*/*/*/*")}
-        if lost := sorted(folders - known - named):
+        if lost := unexplained(self.root):
             raise Fault(f"nothing names {lost}")
         return {}
 
@@ -233,54 +154,11 @@ class Campaign:
             raise Fault(f"a removal took what the newest run needs: {answer}")
         self.counts["whole removals"] += 1
 
-    def _finished(self, child: "Child", kind: str) -> dict:
-        child.wait(MOST_SECONDS)
-        if child.code is None:
-            child.kill()
-            raise Fault(f"nothing ended within {MOST_SECONDS:.0f} s")
-        if child.code:
-            raise Fault(child.answer())
+    def _finished(self, child: Child, kind: str) -> dict:
+        answer = child.result(MOST_SECONDS)
         if kind:
             self.seconds[kind].append(child.seconds)
-        return json.loads(child.answer())
-
-
-class Child:
-    """A fork of this process that does some work; `answer` is JSON, or a traceback if its exit code is 1."""
-
-    def __init__(self, work: Callable[[], dict]) -> None:
-        self._reader, writer = os.pipe()
-        self._began, self.seconds, self.code = time.perf_counter(), 0.0, None
-        self._process = os.fork()
-        if not self._process:
-            code, text = 0, ""
-            try:
-                text = json.dumps(work())
-            except BaseException:
-                code, text = 1, traceback.format_exc()
-            os.write(writer, text.encode()[-60_000:])
-            os._exit(code)
-        os.close(writer)
-
-    def wait(self, seconds: float) -> None:
-        """Until it ends, or for this time."""
-        while self.code is None and time.perf_counter() - self._began < seconds:
-            self._look(os.WNOHANG)
-            time.sleep(0.0005)
-
-    def kill(self) -> None:
-        if self.code is None:
-            os.kill(self._process, signal.SIGKILL)
-            self._look(0)
-
-    def answer(self) -> str:
-        with os.fdopen(self._reader, "rb") as reader:
-            return reader.read().decode()
-
-    def _look(self, options: int) -> None:
-        process, status = os.waitpid(self._process, options)
-        if process:
-            self.code, self.seconds = os.waitstatus_to_exitcode(status), time.perf_counter() - self._began
+        return answer
 
 
 def main() -> None:

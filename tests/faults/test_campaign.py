@@ -1,4 +1,4 @@
-"""Kills, edits and damages in a random order; see campaign.py."""
+"""Kills, edits and damages in a random order (campaign.py), and kills of every stage of the digits (campaign_digits.py)."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 CAMPAIGN = Path(__file__).with_name("campaign.py")
+OF_DIGITS = Path(__file__).with_name("campaign_digits.py")
 
 
 @pytest.mark.parametrize(
@@ -16,3 +17,13 @@ def test_after_any_kill_edit_and_damage_a_run_ends_like_an_undisturbed_one(warm,
     assert done.returncode == 0, done.stdout + done.stderr
     counts = {what: int(count) for count, what in re.findall(r"^ +(\d+)  (.+)$", done.stdout, flags=re.MULTILINE)}
     assert counts["run killed"] + counts.get("one of two runs killed", 0) > kills / 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1900)
+def test_after_kills_of_every_stage_of_the_digits_a_run_ends_like_an_undisturbed_one(warm):
+    done = warm.run_script(OF_DIGITS, "--kills", 24, timeout_seconds=1800, with_kerasvision=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    hit = {stage for _, stage in re.findall(r"^ +\d+  (in|after) (\w+)$", done.stdout, flags=re.MULTILINE)}
+    # The others take a few milliseconds.
+    assert hit >= {"example_gen", "statistics_gen", "trainer", "exporter", "simple_models", "evaluator", "infra_validator"}

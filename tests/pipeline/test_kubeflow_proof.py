@@ -38,17 +38,6 @@ SHORT = [
     "evaluation.slices=[]",
     "serving.canary_examples=64",
 ]
-# What no two runs write alike, on one machine either. Keras' file has its date and addresses in memory, and TensorFlow
-# orders the graph of a SavedModel differently. The others contain seconds. The digest of what was pushed covers the date of
-# the push.
-VARYING = {
-    "trainer.model": {"Format-Keras/model.keras"},
-    "exporter.saved_model": {"Format-Serving/fingerprint.pb", "Format-Serving/saved_model.pb"},
-    "simple_models.scores": {"simple_scores.csv", "simple_scores.json"},
-    "evaluator.evaluation": {"evaluation.html"},
-    "infra_validator.blessing": {"certificate.json"},
-    "pusher.pushed_model": set(),
-}
 
 
 def python(*arguments, folder=ROOT):
@@ -150,22 +139,17 @@ def both(tmp_path_factory):
     return Both(folder / "local", next((folder / "kfp").glob("digits-*")), folder / "volume")
 
 
-def contents(folder):
-    """Path -> bytes of every file."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_what_kfp_ran_has_the_same_content_as_a_run_on_one_machine(both):
-    here, folders = both.here(), both.folders()
+    here, folders, varying = both.here(), both.folders(), module("varying")
     assert len(here) == 12
     assert folders.keys() == here.keys()
     for name, artifact in here.items():
         digest = json.loads((folders[name] / "artifact.json").read_text())["digest"]
-        one, other = contents(artifact.uri), contents(folders[name] / "content")
+        one, other = varying.contents(artifact.uri), varying.contents(folders[name] / "content")
         assert one.keys() == other.keys()
         differing = {path for path in one if one[path] != other[path]}
-        assert differing <= VARYING.get(name, set()), name
-        assert (digest == artifact.digest) or name in VARYING
+        assert differing <= varying.VARYING.get(name, set()), name
+        assert (digest == artifact.digest) or name in varying.VARYING
 
 
 def test_both_learned_the_same_weights_bit_for_bit(both):
