@@ -36,6 +36,14 @@ def test_it_begins_with_arguments_folder_and_variables_of_its_own(warm, tmp_path
     assert done.stdout == f"['-c', '1', 'b'] {tmp_path} here\n"
 
 
+def test_a_module_that_has_changed_is_compiled_again(warm, tmp_path):
+    said = []
+    for number in range(2):
+        (tmp_path / "changing.py").write_text(f"print({number})\n")
+        said.append(warm.run("import changing", folder=tmp_path).stdout)
+    assert said == ["0\n", "1\n"]
+
+
 def test_nothing_of_ours_is_imported_and_tensorflow_has_not_begun(warm):
     code = (
         "import sys; print([name for name in sys.modules if name.startswith('kerasvision')])\n"

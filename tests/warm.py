@@ -2,8 +2,9 @@
 
 Importing TensorFlow takes five seconds, and hundreds of tests need a process each. A fork saves that time. Otherwise it is
 like a new interpreter: no tensor exists, and nothing of kerasvision is imported, so a program still shows what its own
-imports do. Only the command line starts with kerasvision imported as well. A test of the import of TensorFlow itself, or of
-environment variables that TensorFlow reads then, needs a new interpreter.
+imports do. They take the code that this process has compiled. Only the command line starts with kerasvision imported as
+well. A test of the import of TensorFlow itself, or of environment variables that TensorFlow reads then, needs a new
+interpreter.
 
 Tests use `WarmProcess`. If this file runs as a program, it is the process. One line of JSON requests a program: its `code`,
 `arguments`, `folder` and `environment`, and the files `stdout` and `stderr` for its output. Two lines answer: the number of
@@ -12,6 +13,8 @@ its process, and, when it has ended, its exit code in the form of `subprocess`.
 
 import atexit
 import contextlib
+import functools
+import importlib.machinery
 import json
 import os
 import select
@@ -122,6 +125,19 @@ def import_what_is_heavy():
     return {name: sys.modules.pop(name) for name in ours}
 
 
+def keep_compiled_code():
+    """A fork that imports a module again, from the same file unchanged, takes the code compiled here."""
+    compile_module = importlib.machinery.SourceFileLoader.get_code
+
+    @functools.cache
+    def compiled(name, path, _changed):
+        return compile_module(importlib.machinery.SourceFileLoader(name, path), name)
+
+    importlib.machinery.SourceFileLoader.get_code = lambda loader, name: compiled(
+        name, loader.path, Path(loader.path).stat().st_mtime_ns
+    )
+
+
 def import_what_commands_import():
     """The command line and the libraries that it uses. The sources of the stages are read too, as each run does."""
     import tensorflow_datasets  # noqa: F401
@@ -188,6 +204,7 @@ def end_as_an_interpreter_does(run):
 
 
 if __name__ == "__main__":
+    keep_compiled_code()
     kerasvision = import_what_is_heavy()
     program = next_program()
     if program is not None:

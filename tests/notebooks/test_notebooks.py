@@ -1,5 +1,12 @@
-"""Every notebook runs from top to bottom, with the outputs that its text describes."""
+"""Every notebook runs from top to bottom, with the outputs that its text describes.
 
+Executing all of them takes minutes, so the default suite executes four. Of each it checks the stored outputs, and that the
+parts of kerasvision that its cells name exist and have the named arguments.
+"""
+
+import ast
+import importlib
+import inspect
 import json
 import shutil
 from itertools import takewhile
@@ -185,8 +192,10 @@ SAYS = {
 }
 # The fewest pictures that a notebook shows.
 PICTURES = 4
-# Those that take more than about 10 s are executed by default for a few steps of each training, without a graph. Then a
-# figure may be another one: notebook -> what is replaced, and which of the lines above then need not be true.
+# Those that are executed by default, in order or in short.
+BY_DEFAULT = {"01_first_model", "05_backpropagation", "06_convolution_by_hand", "12_a_new_problem"}
+# Those that take more than about 10 s are also executed for a few steps of each training, without a graph. Then a figure may
+# be another one: notebook -> what is replaced, and which of the lines above then need not be true.
 IN_SHORT = {
     "02_boxes": (
         ("SCENES, JUDGED, EPOCHS = 400, 200, 16", "SCENES, JUDGED, EPOCHS = 16, 4, 1"),
@@ -240,9 +249,13 @@ IN_SHORT = {
     ),
     "12_a_new_problem": (("PHOTOS, EPOCHS = 900, 40", "PHOTOS, EPOCHS = 150, 40"), AFTER_THE_DATA),
 }
-# Of a notebook whose later cells start processes, only those before this heading are executed by default.
+# Of a notebook whose later cells start processes, only those before this heading are executed in short.
 UNTIL = {"12_a_new_problem": "## What is easy?"}
 EAGERLY = "import tensorflow as tf\ntf.config.run_functions_eagerly(True)\n"
+
+
+def named(names):
+    return [pytest.param(name, marks=[] if name in BY_DEFAULT else [pytest.mark.slow]) for name in names]
 
 
 @pytest.mark.slow
@@ -250,10 +263,35 @@ EAGERLY = "import tensorflow as tf\ntf.config.run_functions_eagerly(True)\n"
 def test_notebook_runs_from_top_to_bottom(file):
     notebook = nbformat.read(file, as_version=4)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(FOLDER)}}).execute()
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    printed = "".join(output.get("text", "") for output in outputs)
-    assert [line for line in SAYS[file.stem] if line not in printed] == []
-    assert sum("image/png" in output.get("data", {}) for output in outputs) >= PICTURES
+    assert_shows_what_the_text_says(notebook, file.stem)
+
+
+@FILES
+def test_stored_outputs_are_those_of_one_run_and_show_what_the_text_says(file):
+    notebook = nbformat.read(file, as_version=4)
+    assert [cell.execution_count for cell in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
+    assert_shows_what_the_text_says(notebook, file.stem)
+
+
+@FILES
+def test_what_the_cells_name_of_the_package_is_there(file):
+    code = "\n".join(cell.source for cell in code_cells(nbformat.read(file, as_version=4)))
+    assert len(names_of_the_package(ast.parse(code))) >= 3
+
+
+@pytest.mark.parametrize(
+    ("code", "missing"),
+    [
+        ("from kerasvision import config as c\nc.Traning(epochs=1)", "Traning"),
+        ("from kerasvision import config as c\nc.Training(epoch=1)", "epoch"),
+        ("from kerasvision.ops import boxes\nboxes.iou_of_all(1, 2)", "iou_of_all"),
+        ("from kerasvision.ops.boxes import iou_of_all", "iou_of_all"),
+        ("import kerasvision.operations", "operations"),
+    ],
+)
+def test_a_name_that_is_not_there_would_be_noticed(code, missing):
+    with pytest.raises((AttributeError, ImportError, AssertionError), match=missing):
+        names_of_the_package(ast.parse(code))
 
 
 def test_cells_run_in_order_on_the_results_of_the_pipeline_that_the_notebook_loads(warm, digits_root, tmp_path):
@@ -265,14 +303,14 @@ def test_cells_run_in_order_on_the_results_of_the_pipeline_that_the_notebook_loa
     assert "'trainer': 'reused'" in printed
 
 
-@pytest.mark.parametrize("name", [name for name in SAYS if name not in (*IN_SHORT, "01_first_model")])
+@pytest.mark.parametrize("name", named(name for name in SAYS if name not in (*IN_SHORT, "01_first_model")))
 def test_cells_run_in_order_and_show_what_the_text_says(name, warm, tmp_path):
     printed, pictures = cells_in_order(FOLDER / f"{name}.ipynb", warm, tmp_path, tmp_path)
     assert [line for line in SAYS[name] if line not in printed] == []
     assert pictures >= PICTURES
 
 
-@pytest.mark.parametrize("name", IN_SHORT)
+@pytest.mark.parametrize("name", named(IN_SHORT))
 def test_cells_run_in_order_with_few_steps_of_each_training(name, warm, tmp_path):
     (before, after), without = IN_SHORT[name]
     text = (FOLDER / f"{name}.ipynb").read_text(encoding="utf-8")
@@ -292,6 +330,53 @@ def cells_in_order(file, warm, root, folder):
     done = warm.run(CELLS, root, file, folder=FOLDER, IPYTHONDIR=str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def assert_shows_what_the_text_says(notebook, name):
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    printed = "".join(output.get("text", "") for output in outputs)
+    assert [line for line in SAYS[name] if line not in printed] == []
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= PICTURES
+
+
+def names_of_the_package(tree):
+    """The parts of kerasvision that code imports, by their name there; an error if a part or argument does not exist."""
+    known = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                if one.name.startswith("kerasvision"):
+                    known[one.asname or "kerasvision"] = importlib.import_module(one.name)
+        elif isinstance(node, ast.ImportFrom) and node.module.startswith("kerasvision"):
+            for one in node.names:
+                known[one.asname or one.name] = imported(node.module, one.name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = part(node.func, known)
+            of_ours = inspect.isclass(called) or inspect.isfunction(called)
+            accepted = inspect.signature(called).parameters if of_ours else {}
+            if of_ours and not any(each.kind == each.VAR_KEYWORD for each in accepted.values()):
+                assert [word.arg for word in node.keywords if word.arg and word.arg not in accepted] == [], ast.unparse(node)
+        part(node, known)
+    return known
+
+
+def imported(module, name):
+    """What `from module import name` gives."""
+    parent = importlib.import_module(module)
+    return getattr(parent, name) if hasattr(parent, name) else importlib.import_module(f"{module}.{name}")
+
+
+def part(node, known):
+    """The part of the package that an expression like `c.Training` names; None for every other expression."""
+    if isinstance(node, ast.Name):
+        return known.get(node.id)
+    parent = part(node.value, known) if isinstance(node, ast.Attribute) else None
+    return None if parent is None else getattr(parent, node.attr)
 
 
 def test_every_notebook_is_known():
