@@ -7,6 +7,7 @@ So a pipeline file is checked and planned without Keras and TensorFlow.
 """
 
 import ast
+import functools
 import importlib.util
 import sys
 from collections.abc import Iterable
@@ -84,7 +85,16 @@ def defaults(path: str) -> dict[str, object]:
 def _declared(path: str) -> ast.arguments | None:
     """The arguments of a function, or of the family whose options it takes; None if they cannot be read."""
     file = module_file(path)
-    body, name = (parsed(file).body if file else []), path.partition(":")[2]
+    if file is None:
+        return None
+    state = file.stat()
+    return _declared_in(file, path.partition(":")[2], (state.st_mtime_ns, state.st_size))
+
+
+@functools.lru_cache(maxsize=1024)
+def _declared_in(file: Path, name: str, _state: tuple[int, int]) -> ast.arguments | None:
+    """`_declared`, read once for each state of the file: building a network asks a dozen times."""
+    body = parsed(file).body
     functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
     found = functions.get(name) or functions.get(_family_of_size(body, name))
     for decorator in found.decorator_list if found else ():

@@ -1,5 +1,6 @@
 """What every settings class shares: frozen, no unknown fields, and errors that name the field and the way out."""
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -190,8 +191,7 @@ class Component(Dependent):
     @classmethod
     def family(cls) -> tuple[str, ...]:
         """The short names of the members of this class."""
-        classes = {name: lookup.COMPONENTS.load(name) for name in lookup.COMPONENTS}
-        return tuple(name for name, member in classes.items() if isinstance(member, type) and issubclass(member, cls))
+        return tuple(name for name, member in _components().items() if issubclass(member, cls))
 
     @model_validator(mode="wrap")
     @classmethod
@@ -224,6 +224,13 @@ class Component(Dependent):
     @model_serializer(mode="wrap")
     def _data(self, handler: Any) -> dict[str, Any]:
         return {"kind": self.kind, **super()._data(handler)}
+
+
+@functools.cache
+def _components() -> dict[str, type]:
+    """Every class in the table of components, by its short name; loaded once, because each value that is parsed asks."""
+    classes = {name: lookup.COMPONENTS.load(name) for name in lookup.COMPONENTS}
+    return {name: member for name, member in classes.items() if isinstance(member, type)}
 
 
 def _walk(value: object) -> Iterator["Config"]:

@@ -58,3 +58,10 @@ def test_a_builder_of_a_person_shares_options_too(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     assert introspection.keywords("their_nets:chain3") == {"image_shape", "num_classes", "width"}
     assert introspection.defaults("their_nets:chain3") == {"width": 8}
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for options in ("width", "width, depth"):
+        (tmp_path / "changed_nets.py").write_text(f"def net(*, {options}): ...\n")
+        assert introspection.keywords("changed_nets:net") == set(options.split(", "))
