@@ -1,5 +1,6 @@
 """Fixtures that the tests share: usual handling of signals, fast processes, images and trained networks."""
 
+import gc
 import importlib.metadata
 import importlib.util
 import json
@@ -18,6 +19,15 @@ from filelock import FileLock
 from packaging.version import Version
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+def pytest_collection_finish():
+    """The collected tests and their modules live to the end, so garbage collections need not look at them each time.
+
+    They did for a thirtieth of the processor time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
