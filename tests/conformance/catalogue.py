@@ -153,7 +153,7 @@ NETWORKS = [
     Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0}, slow=True),
     Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0, "activation": "maxout", "initialization": "he"}, slow=True),
     Network("vgg11", (32, 32, 3), SMALL_VGG),
-    Network("vgg11", (32, 32, 3), {**SMALL_VGG, "batch_norm": True}, idle=r"_conv\d/bias"),
+    Network("vgg11", (32, 32, 3), {**SMALL_VGG, "batch_norm": True}, slow=True, idle=r"_conv\d/bias"),
     Network("vgg13", (32, 32, 3), SMALL_VGG, slow=True),
     Network("vgg16", (32, 32, 3), SMALL_VGG, slow=True),
     Network("vgg19", (32, 32, 3), SMALL_VGG, slow=True),
@@ -200,9 +200,9 @@ NETWORKS = [
     # The other networks of keras.applications have tests/models/test_keras_applications.py.
     Network("keras/mobilenet", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
     Network("keras/mobilenetv3_small", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
-    Network("show_and_tell", (16, 16, 3), SMALL_CAPTIONER),
+    Network("show_and_tell", (16, 16, 3), SMALL_CAPTIONER, slow=True),
     Network("show_and_tell", (16, 16, 3), {**SMALL_CAPTIONER, "cell": "gru", "layers": 2}, slow=True),
-    Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8}, everywhere=True),
+    Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8}),
     Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8, "cell": "rnn", "level": "c2"}, slow=True),
     Network("localizer", (16, 16, 3), {"backbone": "resnet9", "width": 0.125}, rows=2),
     Network(
@@ -218,7 +218,7 @@ NETWORKS = [
         rows=257,
     ),
     # Maps of 2 x 4 and 1 x 2 cells: 10 cells of 10 + 4 + 1 numbers, and of 9 * (10 + 4).
-    Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16}, rows=15, everywhere=True),
+    Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16}, rows=15),
     Network("fcos", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8, "distances": "exp", "norm": "batch"}, slow=True, rows=15),
     Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 8}, rows=126, slow=True),
     Network("retinanet", (16, 32, 3), {**SMALL_DETECTOR, "channels": 16, "norm": "group"}, slow=True, rows=126),
@@ -239,7 +239,7 @@ NETWORKS = [
     Network("yolo_v1", (64, 64, 3), {"width": 1 / 32, "dropout": 0.0}, slow=True, rows=2),
     # Eight regions with 4 numbers each, 11 logits and 44 deltas.
     Network("rcnn", (32, 32, 3), {**SMALL_WINDOWS, "crop": 16}, slow=True, rows=48),
-    Network("fast_rcnn", (32, 32, 3), {**SMALL_WINDOWS, "hidden": 16, "pooled": 3, "dropout": 0.0}, rows=48),
+    Network("fast_rcnn", (32, 32, 3), {**SMALL_WINDOWS, "hidden": 16, "pooled": 3, "dropout": 0.0}, slow=True, rows=48),
     # 96 anchors with 9 numbers each, and 8 regions with 59 each.
     Network("faster_rcnn", (32, 32, 3), {**SMALL_REGIONS, "anchor_sizes": (8, 16), "dropout": 0.0}, rows=134),
     Network(
@@ -247,7 +247,7 @@ NETWORKS = [
     ),
     # 96 anchors with 9 numbers each, and 8 regions with 19 each.
     Network("rfcn", (32, 32, 3), {**SMALL_VOTES, "anchor_sizes": (8, 16)}, slow=True, rows=102),
-    Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0}, per_pixel=True, everywhere=True),
+    Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0}, per_pixel=True),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "batch_norm": True}, slow=True, per_pixel=True),
     Network("unet", (16, 24, 3), {"width": 4, "dropout": 0.0, "depth": 1, **MIRRORED}, slow=True, per_pixel=True),
     Network("fcn32s", (32, 40, 3), {**SMALL_FCN, "hidden": 8, "upsampling": "fixed"}, slow=True, per_pixel=True),

@@ -254,8 +254,9 @@ def test_head_of_an_earlier_training_goes_by_name_also_over_a_frozen_backbone(st
 # --- Two replicas
 
 
-def test_two_replicas_freeze_as_one_device_does(on_replicas, small_networks):
-    one, two = on_replicas["1 frozen"], on_replicas["2 frozen"]
+@pytest.mark.slow
+def test_two_replicas_freeze_as_one_device_does(on_replicas_in_each_case, small_networks):
+    one, two = (on_replicas_in_each_case[f"{replicas} frozen"] for replicas in (1, 2))
     start = {f"{layer}/{place}": weight for layer, own in initial(SMALL).items() for place, weight in enumerate(own)}
     changed = {name.split("/")[0] for name, weight in two.items() if (weight != start[name]).any()}
     assert changed == {"logits"}

@@ -223,9 +223,10 @@ def test_the_tuners_values_take_the_place_of_the_settings_own(stripes_settings, 
     assert with_hyperparameters(settings, None) == settings
 
 
-def test_weights_that_are_updated_by_rows_are_those_of_one_device(on_replicas):
+@pytest.mark.slow
+def test_weights_that_are_updated_by_rows_are_those_of_one_device(on_replicas_in_each_case):
     """Each replica has the gradients of other rows, and some rows are in both."""
-    one, two = (on_replicas[f"{replicas} tree"] for replicas in (1, 2))
+    one, two = (on_replicas_in_each_case[f"{replicas} tree"] for replicas in (1, 2))
     assert one.keys() == two.keys()
     for name, value in one.items():
         np.testing.assert_allclose(two[name], value, rtol=0, atol=1e-6 * max(np.abs(value).max(), 1.0), err_msg=name)
