@@ -100,6 +100,7 @@ def test_models_check_says_what_activations_need(tmp_path):
     assert "--output must end in .png" in str(text.exception)
 
 
+@pytest.mark.slow
 def test_tune_learning_rate_writes_table_and_picture_and_says_how_to_try_it(root):
     done = invoke("tune", DIGITS, "--find-learning-rate", "--root", root, "--steps", "60", *SMALL)
     assert done.exit_code == 0, done.output

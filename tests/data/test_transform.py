@@ -36,8 +36,8 @@ def settings(scale, *, color_mode="rgb", image_size=(5, 4), **options):
 @pytest.mark.parametrize(
     ("color_mode", "options"),
     [
-        ("rgb", {"image_size": (5, 4)}),
-        ("grayscale", {"image_size": (8, 8), "fit": "pad"}),
+        pytest.param("rgb", {"image_size": (5, 4)}, marks=pytest.mark.slow),
+        pytest.param("grayscale", {"image_size": (8, 8), "fit": "pad"}, marks=pytest.mark.slow),
         ("rgb", {"image_size": (3, 3), "fit": "crop", "crop_fraction": 0.75}),
     ],
 )

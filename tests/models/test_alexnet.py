@@ -48,7 +48,8 @@ def alexnet_in_numpy(x, weights, groups, norm):
 
 
 @pytest.mark.parametrize(
-    ("builder", "groups", "norm"), [(alexnet, 1, lambda x: x), (alexnet_2012, 2, response_norm_in_numpy)]
+    ("builder", "groups", "norm"),
+    [pytest.param(alexnet, 1, lambda x: x, marks=pytest.mark.slow), (alexnet_2012, 2, response_norm_in_numpy)],
 )
 def test_logits_equal_numpys(builder, groups, norm):
     keras.utils.set_random_seed(0)

@@ -9,8 +9,8 @@ from kerasvision.models.decoder import Decoder, taught
 
 WORDS, STEPS = 9, 5
 KINDS = [
-    ("show_and_tell", {}),
-    ("show_and_tell", {"cell": "gru", "layers": 2}),
+    pytest.param(("show_and_tell", {}), marks=pytest.mark.slow),
+    pytest.param(("show_and_tell", {"cell": "gru", "layers": 2}), marks=pytest.mark.slow),
     ("show_attend_tell", {"attention": 7, "attention_maps": True}),
     ("show_attend_tell", {"attention": 7, "cell": "rnn", "layers": 2}),
 ]

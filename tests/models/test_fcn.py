@@ -98,7 +98,7 @@ def test_an_auxiliary_head_scores_c4_and_can_be_left_out():
     assert [layer.name for layer in alone.layers if layer.weights] == [layer.name for layer in plain.layers if layer.weights]
 
 
-@pytest.mark.parametrize("name", ["fcn", "deeplab_v3"])
+@pytest.mark.parametrize("name", [pytest.param("fcn", marks=pytest.mark.slow), "deeplab_v3"])
 def test_unknown_sizes_give_the_same_logits(name):
     options = {"num_classes": 3, "auxiliary_head": True, **DILATED}
     known = moved(build(name, image_shape=(64, 96, 3), **options))
@@ -144,7 +144,10 @@ def test_a_classifier_with_strides_becomes_the_backbone_without_them(tmp_path):
     assert (classifier.get_layer(conv).dilation_rate, network.get_layer(conv).dilation_rate) == ((1, 1), (2, 2))
 
 
-@pytest.mark.parametrize(("name", "options"), [("fcn8s", SMALL), ("fcn", {**DILATED, "auxiliary_head": True})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("fcn8s", SMALL), pytest.param("fcn", {**DILATED, "auxiliary_head": True}, marks=pytest.mark.slow)],
+)
 def test_its_own_file_gives_all_weights_or_all_but_the_head_of_other_classes(name, options, tmp_path):
     make = partial(build, name, image_shape=(32, 32, 3), **options)
     source, file = moved(make(num_classes=3)), str(tmp_path / "own.keras")

@@ -17,8 +17,16 @@ DEEP = {
     "densenet169": (6, 12, 32, 32),
     "densenet201": (6, 12, 48, 32),
 }
+# Longer ones of families whose other tests compare every size: their depths and widths, or their weights.
+LONGER = {f"efficientnet_lite{size}" for size in range(1, 5)} | {f"resnet{depth}" for depth in (32, 44, 56, 110)}
+# Every run checks the first figure of all others; what their other options change has tests of its own.
 FIGURES = [
-    pytest.param(row.name, figure, id=f"{row.name}-{i}", marks=[pytest.mark.slow] if row.name in DEEP else [])
+    pytest.param(
+        row.name,
+        figure,
+        id=f"{row.name}-{i}",
+        marks=[pytest.mark.slow] if i or row.name in DEEP or row.name in LONGER else [],
+    )
     for row in NETWORKS
     for i, figure in enumerate(row.figures)
 ]

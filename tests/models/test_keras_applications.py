@@ -100,7 +100,8 @@ def test_narrow_network_answers_as_keras_with_the_same_weights(ending, tmp_path)
 @pytest.mark.parametrize(
     ("name", "module", "ending"),
     [
-        ("efficientnet_b0", efficientnet, ".h5"),  # preprocessing with weights, one of them an integer
+        # Preprocessing with weights, one of them an integer.
+        pytest.param("efficientnet_b0", efficientnet, ".h5", marks=pytest.mark.slow),
         ("convnext_tiny", convnext, ".weights.h5"),  # models in the model, and sums that are not layers
     ],
 )

@@ -195,6 +195,7 @@ def test_backbone_is_loaded_without_the_head_of_the_file(short_resnet50, monkeyp
     assert distance(ours(pixels / 255, training=False)["c5"], answers("resnet50", features, pixels)) < 1e-4
 
 
+@pytest.mark.slow
 def test_head_for_another_number_of_classes_begins_anew(short_resnet50, monkeypatch):
     shorten(monkeypatch, "resnet50")
     features, file = short_resnet50

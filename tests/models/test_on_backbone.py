@@ -55,7 +55,7 @@ def trained(tmp_path_factory):
     return model, str(file)
 
 
-@pytest.mark.parametrize("name", ["show_and_tell", "show_attend_tell"])
+@pytest.mark.parametrize("name", [pytest.param("show_and_tell", marks=pytest.mark.slow), "show_attend_tell"])
 def test_a_classifiers_backbone_is_loaded_and_nothing_else(name, classifier):
     source, file = classifier
     backbone = {

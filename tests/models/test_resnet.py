@@ -319,7 +319,7 @@ def test_output_stride_8_dilates_the_convolutions_that_torchvision_dilates():
         pytest.param(resnet50, "paper", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("output_stride", [8, 16])
+@pytest.mark.parametrize("output_stride", [8, pytest.param(16, marks=pytest.mark.slow)])
 def test_a_dilated_network_gives_the_cells_of_the_strided_one_and_those_between(builder, layout, output_stride):
     keras.utils.set_random_seed(0)
     options = {"image_shape": (72, 96, 3), "num_classes": None, "width": 1 / 16, "layout": layout}

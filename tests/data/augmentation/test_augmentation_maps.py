@@ -150,7 +150,7 @@ def test_cut_mix_and_mosaic_need_no_labels_if_there_are_maps():
     check_data((c.CutMix(), c.Mosaic()), labelled=False, has_objects=False, has_label_maps=True)
 
 
-@pytest.mark.parametrize("budget", [4.0, 1e-9], ids=["decoded", "disk"])
+@pytest.mark.parametrize("budget", [pytest.param(4.0, id="decoded"), pytest.param(1e-9, id="disk", marks=pytest.mark.slow)])
 def test_batches_of_a_training_have_maps_that_follow_the_images(make_examples, tmp_path, budget):
     rows = [(f"m{k}", coloured(numbers), "", (), (), numbers) for k, numbers in enumerate(drawn_maps(1, count=8))]
     examples = make_examples(tmp_path / "data", map_classes=tuple(map(str, range(201))), train=rows)

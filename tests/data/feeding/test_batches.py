@@ -228,16 +228,20 @@ def assert_same(one, other):
 
 
 ORDINARY = {"epochs": 3, "plain_epochs": 1, "batch_size": 4}
-augmented = pytest.mark.parametrize(
-    ("budget", "augment"),
-    [
-        pytest.param(MEMORY, AUGMENT[1:], id="decoded"),
-        pytest.param(DISK, AUGMENT, id="disk"),
-        pytest.param(MEMORY, (*AUGMENT[1:], ColorJitter()), id="decoded-color", marks=pytest.mark.slow),
-        pytest.param(ENCODED, (*AUGMENT, ColorJitter()), id="encoded-color", marks=pytest.mark.slow),
-        pytest.param(DISK, (*AUGMENT, ColorJitter()), id="disk-color", marks=pytest.mark.slow),
-    ],
-)
+
+
+def augmented(*, disk):
+    """Each budget and augmentation; `disk` marks the training from disk, and all others but that in memory are slow."""
+    return pytest.mark.parametrize(
+        ("budget", "augment"),
+        [
+            pytest.param(MEMORY, AUGMENT[1:], id="decoded"),
+            pytest.param(DISK, AUGMENT, id="disk", marks=disk),
+            pytest.param(MEMORY, (*AUGMENT[1:], ColorJitter()), id="decoded-color", marks=pytest.mark.slow),
+            pytest.param(ENCODED, (*AUGMENT, ColorJitter()), id="encoded-color", marks=pytest.mark.slow),
+            pytest.param(DISK, (*AUGMENT, ColorJitter()), id="disk-color", marks=pytest.mark.slow),
+        ],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +250,7 @@ def whole_training(example_set):
     return functools.cache(lambda budget, augment: recorded(example_set, budget=budget, augment=augment, **ORDINARY))
 
 
-@augmented
+@augmented(disk=pytest.mark.slow)
 def test_augmentation_depends_on_the_seed_alone(budget, augment, example_set, whole_training):
     options = {"budget": budget, "augment": augment, "batch_size": 4}
     whole = whole_training(budget, augment)
@@ -255,7 +259,7 @@ def test_augmentation_depends_on_the_seed_alone(budget, augment, example_set, wh
     assert not np.array_equal(one, whole[0][0])
 
 
-@augmented
+@augmented(disk=())
 def test_a_training_goes_on_where_it_stopped(budget, augment, example_set, whole_training):
     whole = whole_training(budget, augment)
     assert len(whole) == 6
@@ -269,7 +273,7 @@ def test_a_training_that_stopped_after_its_last_step_has_no_batch_left(example_s
     assert recorded(example_set, budget=MEMORY, start_step=6, **ORDINARY) == []
 
 
-@augmented
+@augmented(disk=pytest.mark.slow)
 def test_workers_share_every_batch(budget, augment, example_set, whole_training):
     options = {"budget": budget, "augment": augment, **ORDINARY}
     parts = zip(*(recorded(example_set, shard=(number, 2), **options) for number in range(2)), strict=True)
@@ -296,7 +300,7 @@ def test_a_shard_that_does_not_exist_is_refused(example_set):
         make(example_set, budget=MEMORY, shard=(2, 2))
 
 
-@augmented
+@augmented(disk=())
 def test_the_last_epochs_see_the_images_as_evaluation_does(budget, augment, example_set, whole_training):
     unchanged = []
     for images, ids in whole_training(budget, augment):

@@ -74,6 +74,7 @@ def test_what_keeps_a_network_from_learning_by_heart_is_turned_off():
     assert plain.training.schedule == c.Constant()
 
 
+@pytest.mark.slow
 def test_dropout_is_turned_off(data, stripes_settings, build_with):
     def nine_tenths_away(network):
         dropped = keras.layers.Dropout(0.9)(network.layers[-2].output)
@@ -91,12 +92,14 @@ def test_learning_rate_that_is_too_low_is_told_from_a_network_that_cannot(data, 
     assert "so the network can learn it, and the cause is the optimizer's settings" in findings(checked)
 
 
+@pytest.mark.slow
 def test_learning_rate_that_is_too_high_is_told(data, stripes_settings):
     checked = overfit(stripes_settings(optimizer=c.Sgd(learning_rate=1e4)), **data, steps=60)
     assert not checked.learned
     assert "learning rate is too high" in findings(checked)
 
 
+@pytest.mark.slow
 def test_layers_without_a_gradient_are_named(data, stripes_settings, build_with):
     def kill(network):
         layer = network.get_layer("dense2")
@@ -109,6 +112,7 @@ def test_layers_without_a_gradient_are_named(data, stripes_settings, build_with)
     assert "does not learn it either" in findings(checked)
 
 
+@pytest.mark.slow
 def test_the_same_image_with_two_labels_is_named(tmp_path, dense_settings):
     random = np.random.default_rng(0)
     pixels = random.integers(0, 256, (16, 16, 16), np.uint8)
