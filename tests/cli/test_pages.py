@@ -37,7 +37,10 @@ COMPUTES = {
     "docs/how-to/tune.md": {"tuner"},
 }
 # Their commands take the longest; tests of each command are in tests/cli and tests/models.
-LONG = tuple(f"docs/how-to/{page}.md" for page in ("captions", "data", "explain", "networks", "runs", "serve", "transfer"))
+LONG = (
+    "docs/tutorial.md",
+    *(f"docs/how-to/{page}.md" for page in ("captions", "data", "explain", "networks", "runs", "serve", "transfer")),
+)
 # Commands that compute nothing.
 LIGHT = r"sed |kerasvision (?:advise|compile|new|plan|settings) "
 FIRST_RUN = " stage                   seconds  where to look\n"

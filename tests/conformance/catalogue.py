@@ -31,12 +31,14 @@ class Network:
     `shorter`: builds the network with fewer blocks. `everywhere`: two replicas, another backend and a process without
     kerasvision compute with this row in every run of the tests; for the other rows that is slow. `idle`: a pattern for the
     paths of weights that training cannot change, because a norm subtracts what they add.
+    `repeats`: other rows have all its layers. Its checks are slow, although they take no longer than those of a fast row.
     """
 
     name: str
     image_shape: tuple[int, int, int]
     options: dict[str, Any] = field(default_factory=dict)
     slow: bool = False
+    repeats: bool = False
     rows: int | None = None
     per_pixel: bool = False
     shorter: Callable[..., keras.Model] | None = None
@@ -153,7 +155,7 @@ NETWORKS = [
     Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0}, slow=True),
     Network("alexnet_2012", (67, 67, 3), {"dropout": 0.0, "activation": "maxout", "initialization": "he"}, slow=True),
     Network("vgg11", (32, 32, 3), SMALL_VGG),
-    Network("vgg11", (32, 32, 3), {**SMALL_VGG, "batch_norm": True}, slow=True, idle=r"_conv\d/bias"),
+    Network("vgg11", (32, 32, 3), {**SMALL_VGG, "batch_norm": True}, repeats=True, idle=r"_conv\d/bias"),
     Network("vgg13", (32, 32, 3), SMALL_VGG, slow=True),
     Network("vgg16", (32, 32, 3), SMALL_VGG, slow=True),
     Network("vgg19", (32, 32, 3), SMALL_VGG, slow=True),
@@ -200,7 +202,7 @@ NETWORKS = [
     # The other networks of keras.applications have tests/models/test_keras_applications.py.
     Network("keras/mobilenet", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
     Network("keras/mobilenetv3_small", (32, 32, 3), {"width": 0.25, "dropout": 0.0}, slow=True),
-    Network("show_and_tell", (16, 16, 3), SMALL_CAPTIONER, slow=True),
+    Network("show_and_tell", (16, 16, 3), SMALL_CAPTIONER, repeats=True),
     Network("show_and_tell", (16, 16, 3), {**SMALL_CAPTIONER, "cell": "gru", "layers": 2}, slow=True),
     Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8}),
     Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8, "cell": "rnn", "level": "c2"}, slow=True),
@@ -239,7 +241,7 @@ NETWORKS = [
     Network("yolo_v1", (64, 64, 3), {"width": 1 / 32, "dropout": 0.0}, slow=True, rows=2),
     # Eight regions with 4 numbers each, 11 logits and 44 deltas.
     Network("rcnn", (32, 32, 3), {**SMALL_WINDOWS, "crop": 16}, slow=True, rows=48),
-    Network("fast_rcnn", (32, 32, 3), {**SMALL_WINDOWS, "hidden": 16, "pooled": 3, "dropout": 0.0}, slow=True, rows=48),
+    Network("fast_rcnn", (32, 32, 3), {**SMALL_WINDOWS, "hidden": 16, "pooled": 3, "dropout": 0.0}, repeats=True, rows=48),
     # 96 anchors with 9 numbers each, and 8 regions with 59 each.
     Network("faster_rcnn", (32, 32, 3), {**SMALL_REGIONS, "anchor_sizes": (8, 16), "dropout": 0.0}, rows=134),
     Network(

@@ -22,7 +22,7 @@ COSTLY = {"replica_runs", "jax_answers", "jax_shapes", "reloaded_networks"}
 def pytest_generate_tests(metafunc):
     if "network" in metafunc.fixturenames:
         costly = not COSTLY.isdisjoint(metafunc.fixturenames)
-        slow = [row.slow or (costly and not row.everywhere) for row in NETWORKS]
+        slow = [row.slow or row.repeats or (costly and not row.everywhere) for row in NETWORKS]
         marks = [[pytest.mark.slow] if is_slow else [] for is_slow in slow]
         rows = [pytest.param(row, marks=mark, id=str(row)) for row, mark in zip(NETWORKS, marks, strict=True)]
         metafunc.parametrize("network", rows, scope="module")

@@ -25,7 +25,7 @@ def sizes_in_decoder(network):
 
 
 @pytest.mark.parametrize("image_shape", [(32, 32, 3), (28, 28, 1), (24, 40, 3)])
-@pytest.mark.parametrize("backbone", ["lenet5", "resnet9", "resnet20"])
+@pytest.mark.parametrize("backbone", ["lenet5", "resnet9", pytest.param("resnet20", marks=pytest.mark.slow)])
 def test_decoder_has_the_sizes_and_channels_of_the_backbones_levels(backbone, image_shape):
     network = autoencoder(image_shape, backbone=backbone, width=0.125 if backbone == "resnet9" else None)
     maps = {

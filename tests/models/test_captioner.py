@@ -56,7 +56,7 @@ def keras_layer(model, cell):
     return layer
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", pytest.param("rnn", marks=pytest.mark.slow)])
 def test_show_and_tell_is_keras_own_cell_over_image_and_words(cell):
     model = captioner("show_and_tell", cell=cell)
     images, tokens = images_and_tokens()
@@ -144,7 +144,7 @@ def test_attention_of_a_step_sums_to_one_over_the_places_of_its_level(level):
 
 
 @pytest.mark.parametrize("name", CAPTIONERS)
-@pytest.mark.parametrize("options", [{}, {"cell": "gru", "layers": 2}], ids=str)
+@pytest.mark.parametrize("options", [pytest.param({}, marks=pytest.mark.slow), {"cell": "gru", "layers": 2}], ids=str)
 def test_a_word_changes_the_steps_from_its_own_on_and_none_before(name, options):
     model = captioner(name, **options)
     images, tokens = images_and_tokens()

@@ -46,8 +46,8 @@ def test_vgg_16_has_as_many_weights_both_ways():
     [
         ("lenet5", (28, 28, 1), {}),
         ("vgg11", (64, 96, 3), SMALL_VGG),
-        ("nin", (67, 80, 3), {}),
-        ("resnet20", (32, 32, 3), {}),
+        pytest.param("nin", (67, 80, 3), {}, marks=pytest.mark.slow),
+        pytest.param("resnet20", (32, 32, 3), {}, marks=pytest.mark.slow),
         ("resnet9", (32, 32, 3), {"width": 0.125}),
     ],
 )

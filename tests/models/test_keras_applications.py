@@ -266,7 +266,12 @@ def test_what_cannot_be_built_is_rejected_with_the_way_out(name, options, messag
     ("depths", "widths", "message"),
     [
         # By hand: 4 models before the stages, 5 layers in each block, and the norm at the end.
-        ((1, 1, 2, 1), (8, 8, 12, 16), "has 25 layers with weights, and keras/convnext_tiny has 30 before its head"),
+        pytest.param(
+            (1, 1, 2, 1),
+            (8, 8, 12, 16),
+            "has 25 layers with weights, and keras/convnext_tiny has 30 before its head",
+            marks=pytest.mark.slow,
+        ),
         (
             (1, 1, 1, 1),
             (9, 8, 12, 16),

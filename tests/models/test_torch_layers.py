@@ -213,7 +213,11 @@ def test_head_for_other_classes_begins_anew(resnet18_file, capsys):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        ("resnet50", "does not fit at layer 'stage2_block1_conv1': 3 x 3 x 64 x 64 in the file, 1 x 1 x 64 x 64 in the net"),
+        pytest.param(
+            "resnet50",
+            "does not fit at layer 'stage2_block1_conv1': 3 x 3 x 64 x 64 in the file, 1 x 1 x 64 x 64 in the net",
+            marks=pytest.mark.slow,
+        ),
         ("vgg11", r"has a layer 'bn1' \(bias, running_mean, running_var, weight\) that vgg11 lacks"),
     ],
 )

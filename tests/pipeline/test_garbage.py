@@ -220,7 +220,7 @@ def test_lineage_of_a_removed_artifact_is_still_known(toy_run, removed, tmp_path
     assert "(removed)" in shown
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_whatever_happens_before_it_a_removal_leaves_all_that_is_needed(seed, toy_run, removed, tmp_path, toy, number):
     """Random runs, changed inputs, deleted versions and removals: a run is right, and the newest one needs nothing anew."""
     random = np.random.default_rng(seed)

@@ -64,6 +64,7 @@ def test_the_same_seed_gives_the_same_weights_and_history_bit_for_bit(run, fitte
     pd.testing.assert_frame_equal(fitted.history, again.history, check_exact=True)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(run, fitted, stripes_settings):
     other = run(stripes_settings(epochs=2, augment=AUGMENT, schedule="cosine", warmup_epochs=1, seed=4))
     assert not np.array_equal(fitted.model.get_weights()[0], other.model.get_weights()[0])
