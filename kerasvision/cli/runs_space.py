@@ -34,16 +34,18 @@ def disk(
     Artifacts are kept for a pushed model, for the newest blessed model of a pipeline, for a running run, or for the newest
     runs. `runs gc` removes those that are not needed.
     """
-    from kerasvision.pipeline.disk_use import disk_use
+    from kerasvision.pipeline.disk_use import copies_use, disk_use
     from kerasvision.pipeline.garbage import Keep
     from kerasvision.pipeline.local import RUNS_FOLDER
     from kerasvision.pipeline.store import opened
 
     with opened(root / RUNS_FOLDER, read_only=True) as store:
-        uses = disk_use(store, Keep(runs=keep))
+        uses, copies = disk_use(store, Keep(runs=keep)), copies_use(store)
     total = sum(use.size for use in uses)
     if as_json:
-        typer.echo(json.dumps({"bytes": total, "uses": [asdict(use) for use in uses]}, ensure_ascii=False))
+        found = [{"address": address, "copies": count, "size": size} for address, count, size in copies]
+        data = {"bytes": total, "uses": [asdict(use) for use in uses], "object_stores": found}
+        typer.echo(json.dumps(data, ensure_ascii=False))
         return
     table = table_of("where", "pipeline", "kept for", "files", "size", right=("files", "size"))
     for use in sorted(uses, key=lambda use: -use.size):
@@ -51,6 +53,8 @@ def disk(
     if uses:
         print_whole(table)
     typer.echo(f"{readable_size(total)} ({total:,} bytes) in {root.absolute()}")
+    for address, count, size in copies:
+        typer.echo(f"{readable_size(size)} ({size:,} bytes) in {address}, in {count:,} copies: not on this disk")
 
 
 def gc(
@@ -69,7 +73,8 @@ def gc(
 
     Never removed: what a pushed model came from that is still in saved_models/, the newest blessed model of each pipeline,
     what a running run reads or has written, and the kept runs, each with all that it was made from. What is known about
-    removed runs stays: `runs show`, `lineage` and `why` still work.
+    removed runs stays: `runs show`, `lineage` and `why` still work. Copies in object stores that this root has made are
+    removed with what they are copies of.
     """
     from kerasvision.pipeline.garbage import find_garbage, remove_garbage
     from kerasvision.pipeline.local import RUNS_FOLDER
@@ -85,7 +90,10 @@ def gc(
         return
     _print_garbage(found)
     done = "removed" if delete else "would be removed; --delete removes it"
-    typer.echo(f"{readable_size(found.size)} {done}" if found.paths() else "there is nothing to remove")
+    size = readable_size(found.size)
+    if found.copies:
+        size += f" here and {readable_size(sum(found.copies.values()))} in object stores"
+    typer.echo(f"{size} {done}" if found.paths() else "there is nothing to remove")
 
 
 def readable_size(size: int) -> str:
@@ -132,6 +140,7 @@ def _print_garbage(found: "Garbage") -> None:
         "remains of killed stages": found.remains,
         "work that nothing continues": found.work,
         "tracebacks and reports": found.records,
+        "copies in object stores": found.copies,
     }
     for name, paths in parts.items():
         if not paths:

@@ -1,4 +1,4 @@
-"""`stage` with `--in` and `--out`: a stage whose artifacts come from folders and go to folders."""
+"""`stage` with `--in` and `--out`: a stage whose artifacts come from folders, or object stores, and go there."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from kerasvision.cli.stage_lines import stage_lines
+from kerasvision.config.object_stores import is_address
 from kerasvision.errors import ConfigError, NotBlessedError
 
 if TYPE_CHECKING:
+    from kerasvision.pipeline.carried import Place
     from kerasvision.pipeline.local import RunResult
 
 
@@ -65,9 +67,11 @@ def refuse_unpushed(result: "RunResult") -> None:
                 typer.echo(f"note: {done.node} says {record.properties.get('verdict', 'NOT_BLESSED')}: {reason}", err=True)
 
 
-def _folders(option: str, texts: Iterable[str]) -> dict[str, Path]:
-    """Key -> folder."""
-    folders: dict[str, Path] = {}
+def _folders(option: str, texts: Iterable[str]) -> dict[str, "Place"]:
+    """Key -> folder, local or in an object store."""
+    from kerasvision.pipeline.object_store import ObjectStore
+
+    folders: dict[str, str] = {}
     for text in texts:
         key, _, folder = text.partition("=")
         if not key or not folder:
@@ -75,5 +79,5 @@ def _folders(option: str, texts: Iterable[str]) -> dict[str, Path]:
             raise ConfigError(f"{option} must have the form KEY=FOLDER", received=text, hint=hint)
         if key in folders:
             raise ConfigError(f"{option} names each key once", received=text, hint=f"leave it or {key}={folders[key]} out")
-        folders[key] = Path(folder)
-    return folders
+        folders[key] = folder
+    return {key: ObjectStore(folder) if is_address(folder) else Path(folder) for key, folder in folders.items()}

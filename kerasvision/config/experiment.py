@@ -16,6 +16,7 @@ from kerasvision.config.hooks import Hooks
 from kerasvision.config.inference import Predict
 from kerasvision.config.listeners import Listener
 from kerasvision.config.model import Model
+from kerasvision.config.object_stores import checked_address
 from kerasvision.config.overrides import with_values
 from kerasvision.config.preparing import Ingest, Splits, Transform
 from kerasvision.config.search import Search
@@ -80,6 +81,11 @@ class Experiment(Config):
     cluster: Cluster = Field(
         default=Cluster(), description="what the stages request on a cluster, and secrets that they see"
     )
+    object_store: str | None = Field(
+        default=None,
+        description="address such as s3://bucket/folder to which the artifacts of each stage are copied, and from which "
+        "artifacts come back whose folders are gone; None: no copies",
+    )
 
     @field_validator("name", mode="before")
     @classmethod
@@ -87,6 +93,11 @@ class Experiment(Config):
         if isinstance(name, str) and ("/" in name or "\\" in name or ".." in name or "\0" in name):
             raise ValueError(f"a name contains lower-case letters, digits, - and _, and is not a path; received {name!r}")
         return name
+
+    @field_validator("object_store", mode="after")
+    @classmethod
+    def _address_of_a_folder(cls, address: str | None) -> str | None:
+        return None if address is None else checked_address(address)
 
     @model_validator(mode="after")
     def _metrics_exist(self) -> "Experiment":

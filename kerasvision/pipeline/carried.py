@@ -1,11 +1,12 @@
-"""An artifact in a folder of its own, as it travels from one machine to another.
+"""An artifact in a folder of its own, or in an object store, as it travels from one machine to another.
 
 ```
 artifact.json   its type, the digest of its content, its properties, and the pipeline, stage and output that it comes from
 content/        its files
 ```
 
-`artifact.json` is written last, so a folder that has it is complete.
+`artifact.json` is written last, so a folder that has it is complete. In an object store, the files are those of a copy (see
+`copies.py`), and `artifact.json` is its record.
 """
 
 import json
@@ -16,12 +17,15 @@ from pathlib import Path
 from kerasvision.config.listing import storable
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.pipeline.artifact import Artifact
+from kerasvision.pipeline.copies import CopyRecord, DamagedCopy, download, read_copy, upload
 from kerasvision.pipeline.digests import tree_digest
+from kerasvision.pipeline.object_store import ObjectStore
 from kerasvision.pipeline.records import ArtifactRecord, Properties
 
 RECORD = "artifact.json"
 CONTENT = "content"
 _FROM_A_STAGE = "name a folder that `kerasvision stage --out` has written"
+Place = Path | ObjectStore
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,16 @@ class Carried:
         return asdict(self)
 
     @classmethod
-    def read(cls, folder: Path) -> "Carried":
-        """Reads the folder's `artifact.json`.
+    def read(cls, place: Place) -> "Carried":
+        """Reads `artifact.json` in a folder or an object store.
 
         Raises:
             DataError: the file does not exist, or is not such a record.
+            StoreError: the object store does not answer.
         """
-        file = folder / RECORD
+        if isinstance(place, ObjectStore):
+            return cls._of(_record_in(place))
+        folder, file = place, place / RECORD
         try:
             return cls(**json.loads(file.read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -63,19 +70,34 @@ class Carried:
         except (ValueError, TypeError) as error:
             raise DataError(f"{file} is not the record of an artifact: {error}") from error
 
-    def copy_content(self, folder: Path, artifact: Artifact) -> None:
-        """Copies the content from the folder to an artifact, and checks it.
+    @classmethod
+    def _of(cls, record: CopyRecord) -> "Carried":
+        try:
+            return cls(digest=record.digest, **record.about)
+        except TypeError as error:
+            raise DataError(f"{RECORD} is not the record of an artifact: {error}", hint=_FROM_A_STAGE) from None
+
+    def copy_content(self, place: Place, artifact: Artifact) -> None:
+        """Copies the content from a folder or an object store to an artifact, and checks it.
 
         Raises:
             DataError: the content is not what `artifact.json` says.
+            StoreError: the object store does not answer.
         """
+        if isinstance(place, ObjectStore):
+            try:
+                download(_record_in(place), place, artifact.uri)
+            except DamagedCopy as error:
+                hint = "write it again with `kerasvision stage --out`, to another address"
+                raise DataError(f"the artifact in {place.address} cannot be used: {error}", hint=hint) from None
         # An object store keeps no empty folders.
-        if (folder / CONTENT).is_dir():
-            shutil.copytree(folder / CONTENT, artifact.uri, dirs_exist_ok=True)
+        elif (place / CONTENT).is_dir():
+            shutil.copytree(place / CONTENT, artifact.uri, dirs_exist_ok=True)
         artifact.properties.update(self.properties)
         if self._digest_of(artifact) != self.digest:
+            where = place.address if isinstance(place, ObjectStore) else place
             raise DataError(
-                f"the content of {folder} is not the one that its {RECORD} names",
+                f"the content of {where} is not the one that its {RECORD} names",
                 hint="copy the folder again; an artifact that refers to files outside its folder cannot be carried",
             )
 
@@ -87,26 +109,66 @@ class Carried:
             return ""
 
 
-def check_free(folder: Path) -> None:
-    """Raises ConfigError if an artifact cannot be written to the folder because something is there."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+def _there(objects: ObjectStore) -> CopyRecord | None:
+    try:
+        return read_copy(objects, RECORD)
+    except DamagedCopy as error:
+        raise DataError(f"{objects.address}/{RECORD} cannot be used: {error}", hint=_FROM_A_STAGE) from None
+
+
+def _record_in(objects: ObjectStore) -> CopyRecord:
+    if (record := _there(objects)) is None:
+        raise DataError(f"{objects.address} must contain {RECORD}", hint=_FROM_A_STAGE)
+    return record
+
+
+def check_free(place: Place, *, pipeline: str, node: str, key: str) -> None:
+    """Checks that an output can be written there, before its stage runs.
+
+    An object store may have what the same stage wrote before it was killed: a scheduler gives a command again.
+
+    Raises:
+        ConfigError: something else is there.
+    """
+    if isinstance(place, ObjectStore):
+        there = _there(place)
+        if there is not None and [there.about.get(name) for name in ("pipeline", "node", "key")] != [pipeline, node, key]:
+            raise _not_free(place)
+    elif place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise ConfigError(
             "an output requires an empty folder or one that does not exist",
-            received=str(folder),
+            received=str(place),
             hint="name another one, or empty it",
         )
 
 
-def carry(record: ArtifactRecord, folder: Path, *, pipeline: str, node: str, key: str) -> Carried:
-    """Writes an artifact to a folder, from which `Carried.read` and `Carried.copy_content` bring it back.
+def _not_free(place: ObjectStore) -> ConfigError:
+    return ConfigError(
+        "an output requires an address without another artifact", received=place.address, hint="name another address"
+    )
+
+
+def carry(record: ArtifactRecord, place: Place, *, pipeline: str, node: str, key: str) -> Carried:
+    """Writes an artifact to a folder or an object store, from which `read` and `copy_content` bring it back.
 
     Args:
         record: the artifact.
-        folder: does not exist, or is empty.
+        place: a folder that does not exist or is empty, or an object store without an artifact.
         pipeline, node, key: where the artifact comes from.
+
+    Raises:
+        ConfigError: the object store has another artifact there.
+        StoreError: the object store does not answer, or does not allow it.
     """
     carried = Carried(record.type, record.digest, record.properties, pipeline, node, key)
-    shutil.copytree(record.uri, folder / CONTENT)
+    if isinstance(place, ObjectStore):
+        there = _there(place)
+        if there is not None and there.digest != record.digest:
+            raise _not_free(place)
+        artifact = record.open()
+        upload(artifact, CopyRecord.of(artifact, about=carried.to_data()), place, name=RECORD)
+        return carried
+    shutil.copytree(record.uri, place / CONTENT)
     text = json.dumps(carried.to_data(), indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / RECORD).write_text(storable(text) + "\n", encoding="utf-8")
+    (place / RECORD).write_text(storable(text) + "\n", encoding="utf-8")
     return carried

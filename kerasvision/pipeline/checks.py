@@ -13,10 +13,11 @@ from kerasvision.config.listing import is_file
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.extras import missing
 from kerasvision.pipeline.graph import Pipeline
+from kerasvision.pipeline.object_store import check_package
 
 
 def check_pipeline(pipeline: Pipeline) -> None:
-    """Checks that files, sources and packages that the stages need exist.
+    """Checks that files, sources and packages exist that the stages and the object store need.
 
     Raises:
         DataError: a source's folder is missing or empty, or a named file does not exist.
@@ -25,6 +26,8 @@ def check_pipeline(pipeline: Pipeline) -> None:
     """
     if not pipeline.nodes:
         raise ConfigError(f"pipeline {pipeline.name!r} has no stages")
+    if pipeline.object_store is not None:
+        check_package(pipeline.object_store)
     settle_keras()
     for node in pipeline.nodes.values():
         if node.settings is not None:

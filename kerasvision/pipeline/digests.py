@@ -47,19 +47,33 @@ def tree_digest(paths: Iterable[Path], memo: Memo | None) -> str:
     Raises:
         FileNotFoundError: one of the paths does not exist.
     """
+    return digest_of(tree_files(paths, memo))
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """SHA-256 of what `tree_files` returns."""
+    return hashlib.sha256(canonical_json(files).encode()).hexdigest()
+
+
+def tree_files(paths: Iterable[Path], memo: Memo | None) -> dict[str, str]:
+    """SHA-256 of each file of whole folders, by its name: the number of the folder, from 0, then the path below it.
+
+    Raises:
+        FileNotFoundError: one of the paths does not exist.
+    """
     files: list[tuple[str, Path]] = []
     for number, root in enumerate(paths):
         if not root.exists():
             raise FileNotFoundError(root)
         found = (path for path in root.rglob("*") if path.is_file())
         files += [(f"{number}/{path.relative_to(root).as_posix()}", path) for path in found]
-    return hashlib.sha256(canonical_json(file_digests(files, memo)).encode()).hexdigest()
+    return file_digests(files, memo)
 
 
 def file_digests(files: Iterable[tuple[str, Path]], memo: Memo | None) -> dict[str, str]:
     """name -> SHA-256 of each file, or why it cannot be read, so that changed permissions count as a change."""
     named = [(name, path, path_key(path)) for name, path in files]
-    found = read_changed("digest", {key: path for _, path, key in named}, lambda _, path: _digest(path), memo)
+    found = read_changed("digest", {key: path for _, path, key in named}, lambda _, path: file_digest(path), memo)
     return {name: _digest_or_fault(found[key]) for name, _, key in named}
 
 
@@ -109,6 +123,7 @@ def _state(path: Path) -> FileState:
     return FileState(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, which is read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

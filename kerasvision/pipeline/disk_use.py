@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasvision.pipeline import tables as t
+from kerasvision.pipeline.copies import folder_sizes
 from kerasvision.pipeline.garbage import Keep, needs
 from kerasvision.pipeline.store import Store
 
@@ -61,6 +62,16 @@ def disk_use(store: Store, keep: Keep) -> list[Use]:
         sizes[place] += size
         counts[place] += 1
     return sorted(Use(*place, size, counts[place]) for place, size in sizes.items())
+
+
+def copies_use(store: Store) -> list[tuple[str, int, int]]:
+    """What is not on this disk: (address of a folder in an object store, number of copies, their bytes), sorted.
+
+    These are the copies that the store has recorded and not removed. The object store is not asked.
+    """
+    known = store.provenance()
+    not_removed = (n for n, one in known.artifacts.items() if one.state in (t.LIVE, t.MARKED_FOR_DELETION))
+    return list(folder_sizes({address: size for n in not_removed for address, size in known.copies(n).items()}))
 
 
 def _place(parts: tuple[str, ...], why: dict[str, str]) -> tuple[str, str, str]:

@@ -10,12 +10,15 @@ Removal has three steps, so that a kill at any moment, or a run that begins mean
    without a mark. So one of the two comes first, and the other sees it.
 2. The marked folders are removed. A later removal continues with those that a killed one left.
 3. The artifacts are recorded as deleted. Their rows stay, so `lineage`, `why` and `compare` still know them.
+
+Copies in object stores follow the same rules: a copy is removed after its folder, unless another artifact that stays has the
+same content. Only the artifacts of this root count, so roots that remove garbage must not share a folder of an object store.
 """
 
 import os
 import shutil
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,7 +26,8 @@ from pathlib import Path
 
 from kerasvision.disk import refused
 from kerasvision.pipeline import tables as t
-from kerasvision.pipeline.locks import alone_now
+from kerasvision.pipeline.copies import digest_in, remove_copy
+from kerasvision.pipeline.locks import FETCHING, alone_now
 from kerasvision.pipeline.provenance import KnownRun, Provenance
 from kerasvision.pipeline.store import Store
 from kerasvision.pipeline.tables import now_ms
@@ -74,28 +78,30 @@ class Needs:
 
 @dataclass
 class Garbage:
-    """What can be removed, with sizes in bytes; all paths are below `runs/`.
+    """What can be removed, with sizes in bytes; all paths but addresses are below `runs/`.
 
     Attributes:
         artifacts: folder -> size of artifacts of earlier runs.
         remains: folder -> size of what killed stages or killed removals left.
         work: folder -> size of unfinished work and logs of stages that nothing continues from.
         records: file or folder -> size of tracebacks and reports of earlier runs.
+        copies: address -> size of the copies of such artifacts in object stores.
     """
 
     artifacts: dict[str, int] = field(default_factory=dict)
     remains: dict[str, int] = field(default_factory=dict)
     work: dict[str, int] = field(default_factory=dict)
     records: dict[str, int] = field(default_factory=dict)
+    copies: dict[str, int] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        """All of it, in bytes."""
+        """All of it on this disk, in bytes."""
         return sum(sum(part.values()) for part in (self.artifacts, self.remains, self.work, self.records))
 
     def paths(self) -> list[str]:
         """All of it, sorted."""
-        return sorted([*self.artifacts, *self.remains, *self.work, *self.records])
+        return sorted([*self.artifacts, *self.remains, *self.work, *self.records, *self.copies])
 
 
 def needs(known: Provenance, keep: Keep, *, root: Path) -> Needs:
@@ -139,7 +145,7 @@ def remove_garbage(store: Store, keep: Keep) -> Garbage:
         What was removed.
 
     Raises:
-        StoreError: the store or a folder cannot be written.
+        StoreError: the store or a folder cannot be written, or an object store does not answer. A later removal continues.
     """
     root = store.folder.parent
 
@@ -152,16 +158,32 @@ def remove_garbage(store: Store, keep: Keep) -> Garbage:
     found = _garbage(known, needs(known, keep, root=root), store.folder)
     removed = Garbage()
     with ExitStack() as locks:
-        busy = _busy_stages(found, store.folder, locks)
+        is_fetching = not locks.enter_context(alone_now(store.folder, FETCHING))
+        makers = {
+            address: _stage_of(one.uri) for n, one in known.artifacts.items() for address in known.copies(n, half=True)
+        }
+        stages = [*map(_stage_of, found.paths()), *(makers[address] for address in found.copies)]
+        busy = _busy_stages(stages, store.folder, locks)
         for name in ("artifacts", "remains", "work", "records"):
             for path, size in getattr(found, name).items():
-                if _stage_of(path) not in busy:
+                # A finished artifact that is being fetched has a temporary folder too.
+                if _stage_of(path) not in busy and not (is_fetching and path.endswith(".tmp")):
                     _remove(store.folder / path)
                     getattr(removed, name)[path] = size
+        for address, size in found.copies.items():
+            # A run may have made the same content meanwhile.
+            new = [n for n in store.with_digest(digest_in(address)) if not known.is_live(n)]
+            if makers[address] not in busy and not new:
+                remove_copy(address)
+                removed.copies[address] = size
+    left = found.copies.keys() - removed.copies.keys()
     store.mark_deleted(
-        number for number, one in known.artifacts.items()
-        if one.state == t.MARKED_FOR_DELETION and not (store.folder / one.uri).exists()
-    )  # fmt: skip
+        number
+        for number, one in known.artifacts.items()
+        if one.state == t.MARKED_FOR_DELETION
+        and not (store.folder / one.uri).exists()
+        and left.isdisjoint(known.copies(number, half=True))
+    )
     return removed
 
 
@@ -207,7 +229,20 @@ def _garbage(known: Provenance, needed: Needs, runs: Path) -> Garbage:
     for path in sorted((runs / "reports").glob("*.html")):
         if path.stem in reports and reports[path.stem] not in needed.runs:
             found.records[f"reports/{path.name}"] = folder_size(path)
+    found.copies = _copies(known, needed)
     return found
+
+
+def _copies(known: Provenance, needed: Needs) -> dict[str, int]:
+    """Address -> size of the copies that nothing needs. One copy may belong to several artifacts."""
+    unneeded: dict[str, int] = {}
+    kept: set[str] = set()
+    for number, one in known.artifacts.items():
+        if one.state == t.LIVE and number in needed.artifacts:
+            kept |= known.copies(number, half=True).keys()
+        elif one.state in (t.LIVE, t.MARKED_FOR_DELETION):
+            unneeded |= known.copies(number, half=True)
+    return {address: size for address, size in unneeded.items() if address not in kept}
 
 
 def _pushed(known: Provenance, root: Path) -> Iterator[int]:
@@ -252,13 +287,9 @@ def _stage_of(path: str) -> str:
     return f"{pipeline}.{stage}" if kind in ("artifacts", "work") else ""
 
 
-def _busy_stages(found: Garbage, runs: Path, locks: ExitStack) -> set[str]:
+def _busy_stages(stages: Iterable[str], runs: Path, locks: ExitStack) -> set[str]:
     """The stages that another process is launching; the locks of the others are held until `locks` ends."""
-    stages = defaultdict(list)
-    for path in found.paths():
-        stages[_stage_of(path)].append(path)
-    stages.pop("", None)
-    return {stage for stage in sorted(stages) if not locks.enter_context(alone_now(runs, stage))}
+    return {stage for stage in sorted({*stages} - {""}) if not locks.enter_context(alone_now(runs, stage))}
 
 
 def _remove(path: Path) -> None:

@@ -195,7 +195,8 @@ class Pipeline:
     """Stages in the order in which they were added. They can run in this order.
 
     `origin` is the file that it was loaded from; None if a program made it, or changed it since. `hooks` are programs that
-    `run` calls at its end. `listeners` follow a run. `cluster` says what stages get on a cluster.
+    `run` calls at its end. `listeners` follow a run. `cluster` says what stages get on a cluster. `object_store` is the
+    address to which their artifacts are copied; None for no copies.
 
     >>> from kerasvision.pipeline.graph import Pipeline
     >>> pipeline = Pipeline("demo")
@@ -211,6 +212,7 @@ class Pipeline:
     hooks: Hooks = field(default_factory=Hooks)
     listeners: tuple[Listener, ...] = ()
     cluster: Cluster = field(default_factory=Cluster)
+    object_store: str | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.name)

@@ -96,11 +96,13 @@ def why(node: str, *, pipeline: str | None = None, root: Path | str = ".") -> tu
     with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
         pipeline = pipeline or next((run.pipeline for run in store.runs(newest=1, purpose=PIPELINE)), "")
         prints = store.fingerprints(pipeline, node.replace("-", "_"))
+        fetched = [f"its newest reuse fetched {one}" for one in store.fetched(pipeline, node.replace("-", "_"))]
     if not prints:
         raise ConfigError(f"stage {node!r} of pipeline {pipeline!r} never finished here", hint="see `kerasvision runs list`")
     if len(prints) == 1:
-        return f"execution {prints[0][0]} of {node} in {pipeline}", ["it had not run before"]
+        return f"execution {prints[0][0]} of {node} in {pipeline}", ["it had not run before", *fetched]
     (newer, after), (older, before) = prints
     changed = fingerprint_changes(before, Fingerprint.from_data(after))
     title = f"execution {newer} of {node} in {pipeline}, compared with execution {older}"
-    return title, changed or ["nothing that it depends on changed: it was forced, or its output was missing or altered"]
+    changed = changed or ["nothing that it depends on changed: it was forced, or its output was missing or altered"]
+    return title, [*changed, *fetched]

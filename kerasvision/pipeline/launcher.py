@@ -1,8 +1,9 @@
-"""Launches a stage in seven steps, the same for every stage. Comments below have the numbers of the steps.
+"""Launches a stage in eight steps, the same for every stage. Comments below have the numbers of the steps.
 
 1 resolve inputs, 2 fingerprint, 3 reuse, 4 register RUNNING, 5 run in a temporary folder, 6 fsync, hash, rename,
-7 publish in one transaction. After a kill at any moment, there is either a published result, or remains that the next launch
-of the same node removes. One process at a time launches a node: the second waits, and then finds the result.
+7 publish in one transaction, 8 copy to the object store, if there is one. Steps 1 and 3 also find what is only there. After
+a kill at any moment, there is either a published result, or remains that the next launch of the same node removes. One
+process at a time launches a node: the second waits, and then finds the result.
 """
 
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from kerasvision.errors import Interrupted, KerasvisionError, StageError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
+from kerasvision.pipeline.copying import Fetching, copy_outputs
 from kerasvision.pipeline.digests import file_digests
 from kerasvision.pipeline.fingerprint import Fingerprint, edited_modules, fingerprint, unseen_loads
 from kerasvision.pipeline.graph import Node
@@ -44,6 +46,7 @@ class Launch:
         waiting: called with the name of a node that another run is executing.
         remark: called with a node and a sentence about it for a person.
         takes_part: stages that run on several machines at once, for which this one is not the chief.
+        object_store: the address to which results are copied; None for no copies.
         remarked: sentences about code that were already passed on, so that each appears once.
     """
 
@@ -52,6 +55,7 @@ class Launch:
     waiting: Callable[[str], None] = lambda node: None
     remark: Callable[[str, str], None] = lambda node, sentence: None
     takes_part: frozenset[str] = frozenset()
+    object_store: str | None = None
     remarked: set[str] = field(default_factory=set)
 
 
@@ -108,8 +112,9 @@ def launch(
             _remove([work_folder(node, print_.key, store, run.pipeline)])
         elif (left := unfinished_work(node, print_, store, run.pipeline)) is not None:
             context.remark(node.name, left.sentence(node.name))
-        inputs |= resolve_history(node, print_.key, done, store, run.pipeline)
+        inputs |= resolve_history(node, print_.key, done, store, run.pipeline, usable=_fetching(node, context))
         outputs = _run_recorded(node, inputs, print_, context, began)
+        _copy(node, outputs, context)
     return Result(node.name, outputs, reused=False, seconds=time.monotonic() - began, inputs=inputs)
 
 
@@ -143,8 +148,9 @@ def _looked_up(
     began = time.monotonic()
     store, run = context.store, context.run
     _clear_leavings(node, context)
+    fetching = _fetching(node, context)
     # 1. Resolve inputs: channels become artifacts that exist.
-    inputs = resolve_inputs(node, done, store, run.pipeline)
+    inputs = resolve_inputs(node, done, store, run.pipeline, usable=fetching)
     # 2. Fingerprint: everything that the result depends on.
     digests = {key: artifact.digest for key, artifact in inputs.items()}
     if known is None or known.inputs != digests:
@@ -154,15 +160,34 @@ def _looked_up(
         # The process that computed `known` had loaded other code than this one.
         names = shortened(edited, most=MOST_MODULES)
         raise StageError(f"the code of {node.name} changed while the run went on: {names}", hint="run again")
-    # 3. Reuse a COMPLETE execution whose outputs all exist with the right hashes.
-    outputs = None if force else reusable(node, known.key, store)
+    # 3. Reuse a COMPLETE execution whose outputs all exist with the right hashes, here or in an object store.
+    outputs = None if force else reusable(node, known.key, store, usable=fetching)
     if outputs is not None and store.reuse(
-        pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs
+        pipeline=run.pipeline,
+        run=run.id,
+        node=node.name,
+        inputs=inputs,
+        outputs=outputs,
+        fetched=fetching.addresses,
     ):
+        _copy(node, outputs, context)
         return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began, inputs=inputs)
     if not may_execute:
         raise _left_out(node)
     return inputs, known
+
+
+def _fetching(node: Node, context: Launch) -> Fetching:
+    return Fetching(lambda sentence: context.remark(node.name, sentence))
+
+
+def _copy(node: Node, outputs: dict[str, ArtifactRecord], context: Launch) -> None:
+    """Step 8 of a launch. After a kill before its end, the next run reuses the result and copies it."""
+    if (address := context.object_store) is None:
+        return
+    copied = copy_outputs(outputs, context.store, address=address, pipeline=context.run.pipeline, node=node.name)
+    if copied:
+        context.remark(node.name, f"copied to {address}: {', '.join(copied)}")
 
 
 def _lock(node: Node, context: Launch) -> str:
@@ -282,16 +307,16 @@ def shared_by(node: Node) -> str | None:
 def _take_part(node: Node, done: Outputs, context: Launch, *, may_execute: bool, force: bool) -> Result:
     """Runs a stage together with the chief. Its outputs here are discarded, because the chief publishes them."""
     began = time.monotonic()
-    store, run = context.store, context.run
-    inputs = resolve_inputs(node, done, store, run.pipeline)
+    store, run, fetching = context.store, context.run, _fetching(node, context)
+    inputs = resolve_inputs(node, done, store, run.pipeline, usable=fetching)
     print_ = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store)
-    outputs = None if force else reusable(node, print_.key, store)
+    outputs = None if force else reusable(node, print_.key, store, usable=fetching)
     if outputs is not None:  # the chief finds it too, and does not wait for this worker
         store.reuse(pipeline=run.pipeline, run=run.id, node=node.name, inputs=inputs, outputs=outputs)
         return Result(node.name, outputs, reused=True, seconds=time.monotonic() - began)
     if not may_execute:
         raise _left_out(node)
-    inputs |= resolve_history(node, print_.key, done, store, run.pipeline)
+    inputs |= resolve_history(node, print_.key, done, store, run.pipeline, usable=fetching)
     with tempfile.TemporaryDirectory(prefix="kerasvision-worker-") as folder:
         written = {key: kind(Path(folder) / key) for key, kind in node.signature.outputs.items()}
         for artifact in written.values():

@@ -14,6 +14,7 @@ from kerasvision.errors import ConfigError, Interrupted, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.capacity import default_workers, has_gpus
 from kerasvision.pipeline.checks import check_pipeline, needed, selected
+from kerasvision.pipeline.copying import newest
 from kerasvision.pipeline.fingerprint import fingerprint, read_code
 from kerasvision.pipeline.graph import Channel, Node, Pipeline
 from kerasvision.pipeline.hooks import after_failure, after_push
@@ -28,7 +29,7 @@ from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.listeners import followed
 from kerasvision.pipeline.records import PIPELINE, ArtifactRecord, RunRecord
 from kerasvision.pipeline.request import request_of
-from kerasvision.pipeline.resolving import NEVER_FINISHED, Outputs, resolve_inputs, reusable, why_not_reusable
+from kerasvision.pipeline.resolving import NEVER_FINISHED, Outputs, is_gone, resolve_inputs, reusable, why_not_reusable
 from kerasvision.pipeline.store import Store, opened
 from kerasvision.pipeline.tables import COMPLETE
 from kerasvision.pipeline.unfinished import unfinished_work
@@ -63,6 +64,7 @@ class PlannedStage:
         node: its name.
         action: "reuse", "run", or "depends": its inputs are not known until an earlier stage has run.
         why: the reasons, a line each; the first line says what happens to the work of a stopped execution, if there is any.
+            For a reuse, which outputs are fetched from an object store.
     """
 
     node: str
@@ -129,7 +131,14 @@ def run(
             _registered(record, store, asked.to_text() if asked else ""),
         ):
             read_code((pipeline.nodes[name] for name in needed(pipeline, chosen)), store)
-            context = Launch(store, record, waiting=listener.waiting, remark=listener.remark, takes_part=workers_stages)
+            context = Launch(
+                store,
+                record,
+                waiting=listener.waiting,
+                remark=listener.remark,
+                takes_part=workers_stages,
+                object_store=pipeline.object_store,
+            )
             if (count := _useful_workers(pipeline, chosen, workers)) > 1:
                 _launch_side_by_side(
                     pipeline, chosen, context, listener, results, force=force, count=count, will_execute=will_execute
@@ -266,7 +275,8 @@ def _planned(pipeline: Pipeline, name: str, done: Outputs, store: Store) -> Plan
         reasons = why_not_reusable(node, print_, store, pipeline.name)
         return PlannedStage(name, "run", (*([left.sentence(name)] if left else []), *reasons, *_looked_up(node, inputs)))
     done[name] = outputs
-    return PlannedStage(name, "reuse")
+    fetched = (f"{key} is fetched from {next(newest(one))}" for key, one in outputs.items() if one.copies and is_gone(one))
+    return PlannedStage(name, "reuse", tuple(fetched))
 
 
 def _looked_up(node: Node, inputs: Mapping[str, ArtifactRecord]) -> Iterator[str]:

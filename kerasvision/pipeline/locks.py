@@ -8,6 +8,9 @@ from filelock import FileLock, Timeout
 
 from kerasvision.errors import StoreError
 
+# The lock of whoever brings an artifact back from an object store.
+FETCHING = "fetching"
+
 
 @contextmanager
 def alone(folder: Path, name: str, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.processes import Process, fate_of
+from kerasvision.pipeline.records import copies_in
 
 _CONTEXTS = """
     SELECT Context.id, Type.name, Context.name, Context.create_time_since_epoch FROM Context
@@ -18,10 +19,10 @@ _CONTEXTS = """
 _ARTIFACTS = """
     SELECT Artifact.id, Type.name, Artifact.uri, Artifact.state FROM Artifact
     JOIN Type ON Type.id = Artifact.type_id WHERE Artifact.uri IS NOT NULL"""
-# Of artifacts that a push recorded, and of blessings.
+# Of artifacts that a push recorded, of blessings, and of artifacts with copies in object stores.
 _PROPERTIES = """
     SELECT artifact_id, name, int_value, string_value FROM ArtifactProperty
-    WHERE name IN ('pushed', 'pushed_destination', 'blessed')"""
+    WHERE name IN ('pushed', 'pushed_destination', 'blessed', 'copied_to')"""
 _PROCESSES = "SELECT {owner}, string_value FROM {table} WHERE name = 'process'"
 _STATES = "SELECT context_id, int_value FROM ContextProperty WHERE name = 'state'"
 
@@ -75,7 +76,7 @@ class Provenance:
         keys: number of an execution -> the key of its fingerprint.
         nodes: number of an execution -> (pipeline, stage).
         runs: all runs, newest first.
-        properties: number of an artifact -> what a push or a gate recorded about it.
+        properties: number of an artifact -> what a push or a gate recorded about it, and its copies.
     """
 
     artifacts: Mapping[int, KnownArtifact]
@@ -92,6 +93,10 @@ class Provenance:
     def is_live(self, artifact: int) -> bool:
         """Whether an artifact was published and not removed since."""
         return artifact in self.artifacts and self.artifacts[artifact].state == t.LIVE
+
+    def copies(self, artifact: int, *, half: bool = False) -> dict[str, int]:
+        """Address -> size in bytes of an artifact's copies in object stores; with `half`, also of those only begun."""
+        return copies_in(self.properties.get(artifact, {}).get(t.COPIES), half=half)
 
     def touched_by(self, executions: Iterable[int]) -> Iterator[int]:
         """What the executions read and wrote."""

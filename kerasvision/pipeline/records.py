@@ -1,5 +1,7 @@
 """Artifacts, executions and runs as plain records, which the store returns."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +22,11 @@ Properties = dict[str, int | float | str]
 
 @dataclass(frozen=True)
 class ArtifactRecord:
-    """One artifact as the store knows it."""
+    """One artifact as the store knows it.
+
+    Attributes:
+        copies: address of each copy in an object store -> its size in bytes.
+    """
 
     id: int
     type: str
@@ -28,6 +34,7 @@ class ArtifactRecord:
     state: int
     digest: str
     properties: Properties
+    copies: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_removed(self) -> bool:
@@ -37,6 +44,18 @@ class ArtifactRecord:
     def open(self) -> Artifact:
         """The artifact itself."""
         return TYPES.get(self.type, Artifact)(self.uri, self.properties)
+
+
+def copies_in(recorded: object, *, half: bool = False) -> dict[str, int]:
+    """Address -> size in bytes of an artifact's copies in object stores, from what the store recorded, if anything.
+
+    With `half`, those are included of which only a part may have been sent.
+
+    >>> copies_in('{"s3://bucket/folder/3f2a": [5, true]}'), copies_in(None)
+    ({'s3://bucket/folder/3f2a': 5}, {})
+    """
+    found = json.loads(str(recorded or "{}")).items()
+    return {str(address): int(size) for address, (size, is_whole) in found if is_whole or half}
 
 
 @dataclass(frozen=True)

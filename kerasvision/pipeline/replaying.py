@@ -78,7 +78,8 @@ def replay(pack: Pack, root: Path, *, listener: Listener | None = None, workers:
     pack = _renamed(pack, file)
     with _on_path(root / CODE / MODULES):
         pipeline = load_recorded(file, pack.request.experiment)
-        pipeline.hooks, pipeline.listeners = Hooks(), ()  # they are for the runs of whoever packed it
+        # They are for the runs of whoever packed it.
+        pipeline.hooks, pipeline.listeners, pipeline.object_store = Hooks(), (), None
         until = pack.request.only or pack.request.until
         result = run(pipeline, root=root, until=until, listener=listener, workers=workers)
     with opened(root / RUNS_FOLDER, read_only=True) as store:

@@ -1,6 +1,6 @@
 """Finds the artifacts that a stage reads, whether its result can be reused, and why not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.changes import fingerprint_changes
@@ -11,13 +11,48 @@ from kerasvision.pipeline.records import ArtifactRecord
 from kerasvision.pipeline.store import Store
 
 Outputs = dict[str, dict[str, ArtifactRecord]]
+# Whether an artifact can be used: `intact`, `obtainable`, or a function that brings it back if it is not here.
+Usable = Callable[[ArtifactRecord, Store], bool]
 
 # Why a stage runs if the store has no finished execution of it.
 NEVER_FINISHED = "it has not finished here before"
 
 
-def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> dict[str, ArtifactRecord]:
-    """The artifacts that a node reads. A baseline or an earlier training that does not exist yet is left out."""
+def intact(artifact: ArtifactRecord, store: Store) -> bool:
+    """Whether an artifact exists and its content is what was published."""
+    try:
+        return content_digest(artifact.open(), store) == artifact.digest
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def is_gone(artifact: ArtifactRecord) -> bool:
+    """Whether there is nothing where an artifact was. One that was altered, or lost some files, is not gone."""
+    return not artifact.uri.exists() or not any(path.is_file() for path in artifact.uri.rglob("*"))
+
+
+def obtainable(artifact: ArtifactRecord, store: Store) -> bool:
+    """Whether an artifact is intact, or is gone and has a copy in an object store. The copy is not read."""
+    if intact(artifact, store):
+        return True
+    # The version that a push has made belongs to the artifact, and is not copied.
+    version = artifact.properties.get("pushed_destination") if artifact.properties.get("pushed") == 1 else None
+    is_enough = version is None or (store.folder.parent / str(version)).exists()
+    return bool(artifact.copies) and is_enough and is_gone(artifact)
+
+
+def resolve_inputs(
+    node: Node, done: Outputs, store: Store, pipeline: str, *, usable: Usable = obtainable
+) -> dict[str, ArtifactRecord]:
+    """The artifacts that a node reads. A baseline or an earlier training that does not exist yet is left out.
+
+    Args:
+        node: the stage.
+        done: outputs of the nodes before.
+        store: where runs are kept.
+        pipeline: the pipeline's name.
+        usable: which artifacts of earlier runs can be used.
+    """
     inputs = {}
     for key, source in node.inputs.items():
         if isinstance(source, Channel):
@@ -25,15 +60,21 @@ def resolve_inputs(node: Node, done: Outputs, store: Store, pipeline: str) -> di
         elif isinstance(source, LatestBlessed):
             exported = done[source.other_than.producer][source.other_than.key]
             blessed = (model for model in store.blessed_models(pipeline) if model.digest != exported.digest)
-            newest = next((model for model in blessed if intact(model, store)), None)
+            newest = next((model for model in blessed if usable(model, store)), None)
             if newest is not None:
                 inputs[key] = newest
     wanted = {key: source.key for key, source in node.inputs.items() if isinstance(source, LatestTraining)}
-    return inputs | (_latest_training(node, wanted, inputs, store, pipeline) if wanted else {})
+    return inputs | (_latest_training(node, wanted, inputs, store, pipeline, usable=usable) if wanted else {})
 
 
 def _latest_training(
-    node: Node, wanted: Mapping[str, str], inputs: dict[str, ArtifactRecord], store: Store, pipeline: str
+    node: Node,
+    wanted: Mapping[str, str],
+    inputs: dict[str, ArtifactRecord],
+    store: Store,
+    pipeline: str,
+    *,
+    usable: Usable,
 ) -> dict[str, ArtifactRecord]:
     """What the training of the newest blessed model read and wrote. A training that equals the coming one is ignored.
 
@@ -43,6 +84,7 @@ def _latest_training(
         inputs: all other inputs.
         store: where runs are kept.
         pipeline: the pipeline's name.
+        usable: which artifacts can be used.
     """
     now = fingerprint(node, {key: artifact.digest for key, artifact in inputs.items()}, store).key
     for saved_model in store.blessed_models(pipeline):
@@ -56,12 +98,14 @@ def _latest_training(
         known = {**training.inputs, **training.outputs}
         found = {name: known[key] for name, key in wanted.items() if key in known}
         is_other = Fingerprint.from_data(parts).key != now
-        if is_other and len(found) == len(wanted) and all(intact(artifact, store) for artifact in found.values()):
+        if is_other and len(found) == len(wanted) and all(usable(artifact, store) for artifact in found.values()):
             return found
     return {}
 
 
-def resolve_history(node: Node, key: str, done: Outputs, store: Store, pipeline: str) -> dict[str, ArtifactRecord]:
+def resolve_history(
+    node: Node, key: str, done: Outputs, store: Store, pipeline: str, *, usable: Usable
+) -> dict[str, ArtifactRecord]:
     """The earlier artifacts that a node reads when it executes; those that do not exist are left out.
 
     Args:
@@ -70,6 +114,7 @@ def resolve_history(node: Node, key: str, done: Outputs, store: Store, pipeline:
         done: outputs of the nodes before.
         store: where runs are kept.
         pipeline: the pipeline's name.
+        usable: which artifacts can be used.
     """
     found: dict[str, ArtifactRecord] = {}
     for name, source in node.inputs.items():
@@ -80,28 +125,20 @@ def resolve_history(node: Node, key: str, done: Outputs, store: Store, pipeline:
             artifact = outputs.get(source.key)
             if artifact is None or (artifact.digest == now if now else earlier == key):
                 continue
-            if intact(artifact, store):
+            if usable(artifact, store):
                 found[name] = artifact
                 break
     return found
 
 
-def reusable(node: Node, key: str, store: Store) -> dict[str, ArtifactRecord] | None:
-    """The outputs of an execution with this key, if all their files are unchanged; None otherwise."""
+def reusable(node: Node, key: str, store: Store, *, usable: Usable = obtainable) -> dict[str, ArtifactRecord] | None:
+    """The outputs of an execution with this key, if all of them can be used; None otherwise."""
     found = store.finished(key)
     if found is None or found[1].keys() != node.signature.outputs.keys():
         return None
-    if not all(intact(artifact, store) for artifact in found[1].values()):
+    if not all(usable(artifact, store) for artifact in found[1].values()):
         return None
     return found[1]
-
-
-def intact(artifact: ArtifactRecord, store: Store) -> bool:
-    """Whether an artifact exists and its content is what was published."""
-    try:
-        return content_digest(artifact.open(), store) == artifact.digest
-    except (OSError, ValueError, KeyError):
-        return False
 
 
 def why_not_reusable(node: Node, print_: Fingerprint, store: Store, pipeline: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.processes import KILLED, Process, fate_of
-from kerasvision.pipeline.records import ITS_PROCESS_ENDED, PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord
+from kerasvision.pipeline.records import ITS_PROCESS_ENDED, PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord, copies_in
 
 # Written by hand: peewee takes longer to build these statements than SQLite to answer them.
 _EXECUTIONS = """
@@ -135,7 +135,8 @@ def seconds_since(milliseconds: int) -> float:
 def _artifact_record(row: Mapping[str, Any], folder: Path) -> ArtifactRecord:
     properties = t.properties(t.ArtifactProperty, "artifact_id", row["id"])
     digest = str(properties.pop("digest", ""))
-    return ArtifactRecord(row["id"], row["type_name"], folder / row["uri"], row["state"], digest, properties)
+    copies = copies_in(properties.pop(t.COPIES, None))
+    return ArtifactRecord(row["id"], row["type_name"], folder / row["uri"], row["state"], digest, properties, copies)
 
 
 def _outcome(state: int, recorded: Mapping[str, int | float | str]) -> str:

@@ -147,6 +147,7 @@ def _executed(
         run,
         waiting=lambda node: connection.send(Remark(node, None)),
         remark=lambda node, sentence: connection.send(Remark(node, sentence)),
+        object_store=pipeline.object_store,
     )
     node = pipeline.nodes[asked.node]
     try:

@@ -216,6 +216,7 @@ def _pipeline_of(module: ModuleType, path: Path, experiment: Experiment) -> Pipe
         near = lookup.did_you_mean(name, pipeline.nodes)
         raise GraphError(f"cluster names a stage {name!r} that the pipeline does not have; {near}")
     pipeline.hooks, pipeline.listeners, pipeline.cluster = experiment.hooks, experiment.listeners, experiment.cluster
+    pipeline.object_store = experiment.object_store
     pipeline.origin = PipelineFile(path, experiment.to_data())
     return pipeline
 

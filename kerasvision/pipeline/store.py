@@ -197,17 +197,31 @@ class Store:
         node: str,
         inputs: dict[str, ArtifactRecord],
         outputs: dict[str, ArtifactRecord],
+        fetched: Collection[str] = (),
     ) -> bool:
         """Registers a CACHED execution: this run has these artifacts, which another execution made.
+
+        `fetched` are the addresses of the copies from which some of them were brought back.
 
         Returns:
             False, with nothing registered, if one of them was removed since it was found.
         """
         if removed(outputs):
             return False
-        execution = self._new_execution(pipeline, run, node, t.CACHED, "", inputs, {})
+        properties = {t.FETCHED: json.dumps(list(fetched))} if fetched else {}
+        execution = self._new_execution(pipeline, run, node, t.CACHED, "", inputs, properties)
         t.new_events(execution, t.OUTPUT, {key: artifact.id for key, artifact in outputs.items()})
         return True
+
+    @_in_store
+    def record_copy(self, artifact: ArtifactRecord, address: str, size: int, *, is_whole: bool) -> None:
+        """Records that a copy of this many bytes begins to be sent to an object store, or is whole there.
+
+        A copy that was only begun is not read, but is removed with its artifact.
+        """
+        known = json.loads(str(t.properties(t.ArtifactProperty, "artifact_id", artifact.id).get(t.COPIES, "{}")))
+        text = json.dumps({**known, address: [size, is_whole]})
+        t.set_property(t.ArtifactProperty, "artifact_id", artifact.id, t.COPIES, text)
 
     @_in_store
     def start_run(self, run: RunRecord, request: str = "") -> None:
@@ -241,6 +255,13 @@ class Store:
     # Queries.
 
     @_in_store
+    def with_digest(self, digest: str) -> list[int]:
+        """The ids of the LIVE artifacts with this digest."""
+        p, row = t.ArtifactProperty, t.ArtifactRow
+        owners = p.select(p.artifact_id).where(p.name == "digest", p.string_value == digest)
+        return [found.id for found in row.select(row.id).where(row.id.in_(owners), row.state == t.LIVE)]
+
+    @_in_store
     def provenance(self) -> Provenance:
         """The history of all runs."""
         return read_provenance()
@@ -269,6 +290,13 @@ class Store:
     def fingerprint(self, execution: int) -> Parts:
         """The fingerprint of an execution as plain data, whether it finished or not; empty for a reuse."""
         return fingerprint_parts(execution)
+
+    @_in_store
+    def fetched(self, pipeline: str, node: str) -> list[str]:
+        """The copies that the node's newest execution brought back; empty unless that was a reuse of a copy."""
+        newest = executions_in("node", f"{pipeline}.{node}")[:1]
+        recorded = [t.properties(t.ExecutionProperty, "execution_id", row.id).get(t.FETCHED) for row in newest]
+        return [str(address) for text in recorded if text for address in json.loads(str(text))]
 
     @_in_store
     def unfinished_fingerprint(self, pipeline: str, node: str) -> Parts | None:

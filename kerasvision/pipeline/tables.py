@@ -17,6 +17,9 @@ PENDING, LIVE, MARKED_FOR_DELETION, DELETED, ABANDONED = 1, 2, 3, 4, 5
 UNKNOWN, RUNNING, COMPLETE, FAILED, CACHED, CANCELED = 0, 2, 3, 4, 5, 6
 STATE_NAMES = {RUNNING: "running", COMPLETE: "ran", FAILED: "failed", CACHED: "reused", CANCELED: "stopped"}
 INPUT, OUTPUT = 3, 4
+# Properties in JSON. Of an artifact: address of a copy in an object store -> [its size in bytes, whether it is whole]. Of a
+# reuse: the addresses of the copies that it used.
+COPIES, FETCHED = "copied_to", "fetched_from"
 EXECUTION_TYPE, ARTIFACT_TYPE, CONTEXT_TYPE = 0, 1, 2
 
 
@@ -96,7 +99,7 @@ class _Property(_Row):
 
 
 class ArtifactProperty(_Property):
-    """digest, and what the stage recorded about its artifact."""
+    """digest, copied_to, and what the stage recorded about its artifact."""
 
     artifact_id = pw.IntegerField()
 
@@ -106,7 +109,7 @@ class ArtifactProperty(_Property):
 
 
 class ExecutionProperty(_Property):
-    """fingerprint, process, error, seconds; killed if its process ended before the stage did."""
+    """fingerprint, process, error, seconds; killed if its process ended before the stage did; fetched_from of a reuse."""
 
     execution_id = pw.IntegerField()
 

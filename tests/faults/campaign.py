@@ -2,6 +2,7 @@
 
     python tests/faults/campaign.py --kills 200 --seed 1
     python tests/faults/campaign.py --kills 10000
+    python tests/faults/campaign.py --kills 200 --object-store
 
 A pipeline of five stages takes some ten milliseconds and imports no TensorFlow. In each round something may happen: the
 input or a setting changes, or a file of an output is damaged or lost. Then a run is killed at a random moment, or a removal
@@ -10,6 +11,12 @@ of old results is, or two runs work at the same time and one is killed. After th
 - a run must end with the number that the pipeline has for its input and settings, whatever it reuses;
 - a second run must reuse everything;
 - every folder of outputs must belong to a known result, or be named by what `runs gc` would remove.
+
+With `--object-store`, the artifacts are copied to a folder that stands for one. All artifacts may be gone then, or a file of
+a copy damaged or lost. After each round:
+
+- once more all artifacts are removed, and a run must bring them back and reuse everything;
+- every copy must belong to a known artifact, so that `runs gc` can name it.
 
 It prints how many rounds of each kind there were. At the first fault it exits with 1.
 """
@@ -43,9 +50,11 @@ class Campaign:
     Args:
         root: of `runs/`.
         seed: of everything that is random.
+        with_copies: whether artifacts are copied to an object store.
     """
 
-    def __init__(self, root: Path, seed: int) -> None:
+    def __init__(self, root: Path, seed: int, *, with_copies: bool) -> None:
+        self.copies = root / "copies" if with_copies else None
         self.root, self.random = root, random.Random(seed)
         self.input, self.factor, self.offset = root / "input.txt", 1, 0
         self.input.write_text("1")
@@ -65,9 +74,9 @@ class Campaign:
             self._clean()
 
     def _happen(self) -> None:
-        what = self.random.choices(
-            ["nothing", "input", "same input", "factor", "offset", "damage", "loss"], weights=[3, 3, 1, 3, 3, 2, 1]
-        )[0]
+        kinds = {"nothing": 3, "input": 3, "same input": 1, "factor": 3, "offset": 3, "damage": 2, "loss": 1}
+        kinds |= {"all lost": 3, "damaged copy": 2, "lost copy": 1} if self.copies else {}
+        what = self.random.choices(list(kinds), weights=list(kinds.values()))[0]
         self.counts[f"before: {what}"] += 1
         if what == "input":
             self.input.write_text(str(self.random.choice(NUMBERS)))
@@ -77,12 +86,16 @@ class Campaign:
             self.factor = self.random.choice(FACTORS)
         elif what == "offset":
             self.offset = self.random.choice(OFFSETS)
-        elif what in ("damage", "loss"):
-            outputs = [path for path in sorted((self.root / RUNS_FOLDER / "artifacts").rglob("*")) if path.is_file()]
-            if outputs and what == "damage":
-                self._damage(self.random.choice(outputs))
-            elif outputs:
-                self._lose(self.random.choice(outputs))
+        elif what == "all lost":
+            shutil.rmtree(self.artifacts, ignore_errors=True)
+        elif what != "nothing":
+            files = [
+                path for path in sorted((self.copies if "copy" in what else self.artifacts).rglob("*")) if path.is_file()
+            ]
+            if files and what.startswith("damage"):
+                self._damage(self.random.choice(files))
+            elif files:
+                self._lose(self.random.choice(files))
 
     def _damage(self, file: Path) -> None:
         """Other bytes of the same length, with the old times."""
@@ -91,13 +104,19 @@ class Campaign:
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     def _lose(self, file: Path) -> None:
-        if self.random.random() < 0.5:
+        if self.random.random() < 0.5 or file.parent == self.copies:
             file.unlink()
         else:
             shutil.rmtree(file.parent)
 
+    @property
+    def artifacts(self) -> Path:
+        return self.root / RUNS_FOLDER / "artifacts"
+
     def _run(self) -> dict:
-        result = run(pipeline(self.input, self.factor, self.offset), root=self.root)
+        made = pipeline(self.input, self.factor, self.offset)
+        made.object_store = f"file://{self.copies}" if self.copies else None
+        result = run(made, root=self.root)
         number = number_in(result.artifact("copy", "model").uri)
         return {"number": number, "reused": [stage.reused for stage in result.stages]}
 
@@ -131,6 +150,37 @@ class Campaign:
         if not all(again["reused"]):
             raise Fault(f"a run after a whole one did not reuse everything: {again}")
         self._finished(Child(self._named), "")
+        if self.copies:
+            self._check_copies()
+
+    def _check_copies(self) -> None:
+        self._finished(Child(self._copies_named), "")
+        shutil.rmtree(self.artifacts)
+        answer = self._finished(Child(self._run), "run")
+        self._expect(answer)
+        # The copies that were damaged belonged to this run, or to an earlier one.
+        if not all(answer["reused"]):
+            self._check_refused()
+
+    def _check_refused(self) -> None:
+        """After damage, a stage may run once; then its copy is whole again."""
+        self.counts["copies refused"] += 1
+        shutil.rmtree(self.artifacts)
+        answer = self._finished(Child(self._run), "run")
+        self._expect(answer)
+        if not all(answer["reused"]):
+            raise Fault(f"a copy that was refused did not become whole again: {answer}")
+
+    def _copies_named(self) -> dict:
+        """Every copy belongs to an artifact that is not removed."""
+        with opened(self.root / RUNS_FOLDER, read_only=True) as store:
+            known = store.provenance()
+            kept = (number for number, one in known.artifacts.items() if one.state != t.DELETED)
+            named = {Path(address).name for number in kept for address in known.copies(number, half=True)}
+        found = {path.name.removesuffix(".json") for path in self.copies.iterdir()} if self.copies.exists() else set()
+        if lost := sorted(found - named):
+            raise Fault(f"nothing names the copies {lost}")
+        return {}
 
     def _expect(self, answer: dict) -> None:
         wanted = expected(int(self.input.read_text()), self.factor, self.offset)
@@ -165,12 +215,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--object-store", action="store_true", help="copy artifacts, and lose and damage copies too")
     parser.add_argument("--keep", type=Path, help="a folder that stays, instead of a temporary one")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         root = arguments.keep or Path(scratch)
         root.mkdir(parents=True, exist_ok=True)
-        campaign = Campaign(root, arguments.seed)
+        campaign = Campaign(root, arguments.seed, with_copies=arguments.object_store)
         for number in range(arguments.kills):
             try:
                 campaign.round()

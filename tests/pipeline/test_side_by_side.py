@@ -3,6 +3,7 @@
 import importlib
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -276,3 +277,16 @@ def test_simple_models_run_beside_the_training_and_the_proof_beside_the_scores()
 def test_nothing_runs_beside_a_proof_whose_times_are_judged():
     made = standard(c.AtMost("latency_p50_ms", 100))
     assert not any(could_meet(made, name, "infra_validator") for name in made.nodes if name != "infra_validator")
+
+
+def test_stages_in_other_processes_copy_to_an_object_store_and_fetch_from_it(diamond, tmp_path):
+    def start():
+        made = diamond.pipeline(tmp_path / "control")
+        made.object_store = f"file://{tmp_path}/copies"
+        return run(made, root=tmp_path, workers=2)
+
+    digests = {key: one.digest for stage in start().stages for key, one in stage.outputs.items()}
+    shutil.rmtree(tmp_path / "runs" / "artifacts")
+    again = start()
+    assert all(stage.reused for stage in again.stages)
+    assert {key: one.digest for stage in again.stages for key, one in stage.outputs.items()} == digests

@@ -14,6 +14,7 @@ from kerasvision.pipeline.artifacts import Model
 from kerasvision.pipeline.carried import Carried, carry
 from kerasvision.pipeline.digests import tree_digest
 from kerasvision.pipeline.executor_output import ExecutorInput
+from kerasvision.pipeline.object_store import ObjectStore
 from kerasvision.pipeline.records import ArtifactRecord
 from kerasvision.pipeline.stage_in_folders import run_stage
 from kerasvision.pipeline.standard import standard_pipeline
@@ -35,11 +36,18 @@ def carried():
 
 
 def run_all(pipeline, folder, roots, **options):
-    """Runs each stage in its own call, on the root that `roots(name)` names; returns the result of each."""
+    """Runs each stage in its own call, on the root that `roots(name)` names; returns the result of each.
+
+    `folder` is a path, or the address of a folder in an object store.
+    """
+
+    def place(name, key):
+        return ObjectStore(f"{folder}/{name}/{key}") if isinstance(folder, str) else folder / name / key
+
     results = {}
     for name, node in pipeline.nodes.items():
-        inputs = {key: folder / source.producer / source.key for key, source in pipeline.sources(name).items()}
-        outputs = {key: folder / name / key for key in node.signature.outputs}
+        inputs = {key: place(source.producer, source.key) for key, source in pipeline.sources(name).items()}
+        outputs = {key: place(name, key) for key in node.signature.outputs}
         results[name] = run_stage(pipeline, name, inputs=inputs, outputs=outputs, root=roots(name), **options).stages[0]
     return results
 
@@ -62,6 +70,44 @@ def test_artifacts_equal_those_of_a_run_on_one_machine(carried, tmp_path, shares
             files = {path.relative_to(artifact.uri): path.read_bytes() for path in artifact.uri.rglob("*") if path.is_file()}
             content = folder / "content"
             assert files == {path.relative_to(content): path.read_bytes() for path in content.rglob("*") if path.is_file()}
+
+
+def test_artifacts_travel_through_an_object_store_between_roots_that_share_nothing_else(carried, tmp_path):
+    there = local.run(carried.made("a"), root=tmp_path / "local").stages
+    here = run_all(carried.made("a"), f"memory://{tmp_path.name}", lambda name: tmp_path / name)
+    assert digests(here.values()) == digests(there)
+    for result in there:
+        for key, artifact in result.outputs.items():
+            told = Carried.read(ObjectStore(f"memory://{tmp_path.name}/{result.node}/{key}"))
+            assert (told.digest, told.properties, told.type) == (artifact.digest, artifact.properties, artifact.type)
+
+
+def test_a_command_that_is_given_again_may_write_the_same_artifact_and_no_other(carried, tmp_path):
+    place = ObjectStore(f"memory://{tmp_path.name}/examples")
+    for root in ("one", "other"):  # a scheduler starts a container again, which has lost its disk
+        run_stage(carried.made("a"), "read", inputs={}, outputs={"examples": place}, root=tmp_path / root)
+    with pytest.raises(ConfigError, match=r"an address without another artifact; received 'memory://.*/examples'"):
+        run_stage(carried.made("b"), "read", inputs={}, outputs={"examples": place}, root=tmp_path / "third")
+    with pytest.raises(ConfigError, match="an address without another artifact"):
+        run_stage(carried.made("a"), "train", inputs={"examples": place}, outputs={"model": place}, root=tmp_path / "other")
+
+
+def test_a_mistake_in_an_address_is_named(carried, tmp_path):
+    place = ObjectStore(f"memory://{tmp_path.name}/examples")
+
+    def train():
+        run_stage(carried.made("a"), "train", inputs={"examples": place}, outputs={}, root=tmp_path / "own")
+
+    with pytest.raises(DataError, match=r"memory://.*/examples must contain artifact\.json\. Name a folder that"):
+        train()
+    place.write("artifact.json", b"{}")
+    with pytest.raises(DataError, match=r"artifact\.json cannot be used: it is not the record of a copy"):
+        train()
+    place.remove("artifact.json")
+    run_stage(carried.made("a"), "read", inputs={}, outputs={"examples": place}, root=tmp_path / "root")
+    place.write(f"{Carried.read(place).digest}/inside/now.txt", b"b")
+    with pytest.raises(DataError, match="cannot be used: its file inside/now.txt has other content"):
+        train()
 
 
 def test_a_shared_root_copies_no_input_and_reuses_results(carried, tmp_path):

@@ -1,6 +1,7 @@
 """Two small stages without TensorFlow, for tests of the pipeline code.
 
-`python toy.py ROOT INPUT FACTOR [KILL_AT]` runs them; with KILL_AT the process kills itself at that point of a launch.
+`python toy.py ROOT INPUT FACTOR [KILL_AT [OBJECT_STORE]]` runs them; with KILL_AT the process kills itself at that point of
+a launch, unless that is "never".
 """
 
 import os
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from kerasvision.config.base import Config
-from kerasvision.pipeline import launcher
+from kerasvision.pipeline import copying, launcher
 from kerasvision.pipeline.artifacts import Examples, Model, Out
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.local import run
+from kerasvision.pipeline.object_store import ObjectStore
 from kerasvision.pipeline.store import Store
 
 
@@ -79,9 +81,20 @@ KILLS = {
     "after publishing": lambda: killed_after(Store, "publish"),
 }
 
+# Moments of a copy to an object store and back.
+COPY_KILLS = {
+    "never": lambda: None,
+    "after sending a file": lambda: killed_after(ObjectStore, "send"),
+    "before the copy is whole": lambda: killed_after(ObjectStore, "write"),
+    "after fetching a file": lambda: killed_after(ObjectStore, "fetch"),
+    "before renaming what was fetched": lambda: killed_before(copying, "rename_into_place"),
+}
+
 if __name__ == "__main__":
     root, path, factor = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     if len(sys.argv) > 4:
-        KILLS[sys.argv[4]]()
-    result = run(pipeline(path, factor), root=root)
+        (KILLS | COPY_KILLS)[sys.argv[4]]()
+    made = pipeline(path, factor)
+    made.object_store = sys.argv[5] if len(sys.argv) > 5 else None
+    result = run(made, root=root)
     print([stage.reused for stage in result.stages], result.artifact("multiply", "model").properties["product"])

@@ -19,7 +19,8 @@ FILES = ("build", "run", "test")
 # CUDA's libraries are only for Linux, take 2 GB, and are determined by TensorFlow's version. The packages with weights take
 # 60 MB, and the tests need only the smallest; the hash of each file is in kerasvision/config/published.py.
 # The tests of the listeners have stand-ins for MLflow and OpenLineage, whose client is best as new as its server.
-UNLOCKED_EXTRAS = {"gpu", "mlflow", "openlineage", "pretrained"}
+# s3fs and gcsfs bring 30 packages; the tests use files in memory and on the disk instead.
+UNLOCKED_EXTRAS = {"gpu", "mlflow", "objects", "openlineage", "pretrained"}
 ENVIRONMENTS = [
     {"python_version": f"3.{minor}", "python_full_version": f"3.{minor}.0", "sys_platform": system}
     for minor in (11, 12, 13)
