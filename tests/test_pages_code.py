@@ -37,6 +37,7 @@ PIECES = {
     ("hooks",): ("digits",),
     ("listeners",): ("digits",),
     ("cluster",): ("digits",),
+    ("object_store",): ("digits",),
     ("source",): ("flowers",),
     ("splits",): ("digits", "flowers"),
 }
