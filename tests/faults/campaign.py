@@ -36,6 +36,7 @@ from cheap import expected, number_in, pipeline
 from children import Child, Fault
 from leavings import unexplained
 
+from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.garbage import Keep, remove_garbage
 from kerasvision.pipeline.local import RUNS_FOLDER, run
 from kerasvision.pipeline.store import opened

@@ -39,7 +39,8 @@ def of_input(settings):
 
 def of_network(settings):
     """Some passes over a batch, without or with a step of the optimizer; returns how many images they had."""
-    network = getattr(torchvision.models, settings["network"].removeprefix("keras/"))(weights=None).to(memory_format=torch.channels_last)
+    builder = getattr(torchvision.models, settings["network"].removeprefix("keras/"))
+    network = builder(weights=None).to(memory_format=torch.channels_last)
     side, batch, trains = settings["side"], settings["batch"], settings["comparison"] == "training"
     images = torch.rand(batch, 3, side, side).to(memory_format=torch.channels_last)
     labels = torch.randint(0, 1000, (batch,))
