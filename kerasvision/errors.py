@@ -18,6 +18,11 @@ Traceback (most recent call last):
 kerasvision.errors.ConfigError: epochs must be at least 1; received 0. Set training.epochs to 1 or more.
 """
 
+import pickle
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
+
 _ABSENT = object()
 # How many characters of a received value are shown.
 LONGEST = 300
@@ -97,3 +102,16 @@ class Interrupted(KerasvisionError):
     """The run was asked to stop (SIGTERM), and the next run can continue it. 143 is a shell's code for SIGTERM."""
 
     exit_code = 143
+
+
+def portable(error: E) -> E | StageError:
+    """The error, or a StageError with the same text if the error cannot be sent to another process.
+
+    >>> portable(ValueError("too long"))
+    ValueError('too long')
+    """
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return StageError(f"{type(error).__name__}: {error}")
+    return error

@@ -18,6 +18,7 @@ from kerasvision.errors import ConfigError
 
 # Import names; pyproject.toml has the distributions and their bounds, and a test compares the two.
 EXTRAS = {
+    "beam": ("apache_beam",),
     "formats": ("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"),
     "mlflow": ("mlflow",),
     "objects": ("gcsfs", "s3fs"),

@@ -293,6 +293,8 @@ COMPONENTS = Table(
         "log_uniform": "kerasvision.config.search:LogUniform",
         "int": "kerasvision.config.search:Int",
         "choice": "kerasvision.config.search:Choice",
+        "local": "kerasvision.config.runners:Local",
+        "beam": "kerasvision.config.runners:Beam",
         "mlflow": "kerasvision.config.listeners:Mlflow",
         "open_lineage": "kerasvision.config.listeners:OpenLineage",
         "litert": "kerasvision.config.export:LiteRt",

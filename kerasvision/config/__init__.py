@@ -55,6 +55,7 @@ from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Opti
 from kerasvision.config.preparing import Ingest, Splits, Transform
 from kerasvision.config.reconstruction import Reconstruction
 from kerasvision.config.regression import Regression
+from kerasvision.config.runners import Beam, Local, Runner
 from kerasvision.config.schedules import Constant, Cosine, Exponential, InverseTime, OneCycle, Polynomial, Schedule, Step
 from kerasvision.config.search import Choice, Float, Int, LogUniform, Search, Space
 from kerasvision.config.segmentation import Segmentation
@@ -65,20 +66,22 @@ from kerasvision.config.training import EarlyStopping, FineTuning, Training
 from kerasvision.config.whitening import PcaWhitening, Whitening, ZcaWhitening
 
 __all__ = [
-    "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "BeamSearch", "Better", "Captioning",
+    "Adagrad", "Adam", "AdamW", "AtLeast", "AtMost", "AugMix", "Augmentation", "Beam", "BeamSearch", "Better",
+    "Captioning",
     "Choice", "Classification", "Cluster", "Coco", "ColorJitter", "Component", "Config", "Constant", "Cosine",
     "CutMix", "Cutout",
     "Decoding", "Detection", "Digits", "EarlyStopping", "EncodedCrop", "Evaluation", "Experiment", "Exponential", "Export",
     "FineTuning", "Float", "Format", "Gate", "GaussianBlur", "Generation", "Grayscale", "Greedy", "Hooks", "Idx",
     "ImageFolder",
     "Ingest", "Int", "InverseTime", "IouCrop", "Lighting", "Lion", "Listener", "LiteRt", "LiteRtInt8",
-    "Localization", "LogUniform",
+    "Local", "Localization", "LogUniform",
     "Masks", "MeasuredTask", "Metric", "MixUp", "Mixing", "Mlflow", "Model", "Mosaic", "MultiLabel", "Muon", "NoWorse",
     "OneCycle",
     "Onnx", "OpenLineage", "OpenVino", "OpenVinoBfloat16", "Optimizer", "PadCrop", "PcaWhitening", "Polynomial", "Predict",
     "RandAugment",
     "RandomCrop", "RandomErasing",
-    "RandomFlip", "RandomResizedCrop", "Reconstruction", "Regression", "Resources", "RmsProp", "Rotate", "Rule", "Sample",
+    "RandomFlip", "RandomResizedCrop", "Reconstruction", "Regression", "Resources", "RmsProp", "Rotate", "Rule", "Runner",
+    "Sample",
     "ScaleJitter",
     "Schedule", "Search", "Secret", "Segmentation", "Serving", "Sgd", "Shapes", "SimpleModels", "Source", "Space", "Splits",
     "Step",

@@ -19,6 +19,7 @@ from kerasvision.config.model import Model
 from kerasvision.config.object_stores import checked_address
 from kerasvision.config.overrides import with_values
 from kerasvision.config.preparing import Ingest, Splits, Transform
+from kerasvision.config.runners import Local, Runner
 from kerasvision.config.search import Search
 from kerasvision.config.sources import Source
 from kerasvision.config.suggestions import paths_like
@@ -85,6 +86,9 @@ class Experiment(Config):
         default=None,
         description="address such as s3://bucket/folder to which the artifacts of each stage are copied, and from which "
         "artifacts come back whose folders are gone; None: no copies",
+    )
+    runner: Runner = Field(
+        default=Local(), description="where images are inspected, measured and predicted; the results are the same bytes"
     )
 
     @field_validator("name", mode="before")

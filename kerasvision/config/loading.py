@@ -16,6 +16,9 @@ from kerasvision.config.listing import is_file, is_folder
 from kerasvision.config.overrides import with_overrides
 from kerasvision.errors import ConfigError, KerasvisionError
 
+# The names of the modules of pipeline files begin with this.
+PIPELINE_MODULE = "kerasvision_pipeline_"
+
 
 def load_experiment(path: Path | str, *, overrides: Sequence[str] = ()) -> Experiment:
     """The `EXPERIMENT` of a pipeline file, with overrides applied.
@@ -79,7 +82,13 @@ def module_name(path: Path) -> str:
     >>> module_name(Path("/a/digits.py")) == module_name(Path("/b/digits.py"))
     False
     """
-    return f"kerasvision_pipeline_{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]}"
+    return f"{PIPELINE_MODULE}{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]}"
+
+
+def loaded_pipeline_files() -> dict[str, Path]:
+    """Name of the module -> path, of all pipeline files that this process has loaded."""
+    loaded = {name: module.__file__ for name, module in sys.modules.items() if name.startswith(PIPELINE_MODULE)}
+    return {name: Path(file).absolute() for name, file in loaded.items() if file is not None}
 
 
 @contextmanager

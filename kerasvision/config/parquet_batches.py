@@ -46,7 +46,7 @@ def open_parquet(path: Path, *, as_dictionaries: Sequence[str] = ()) -> "Parquet
 
 
 def row_batches(
-    path: Path, columns: Sequence[str], *, most_rows: int, most_value_bytes: int | None = None
+    path: Path, columns: Sequence[str], *, most_rows: int, most_value_bytes: int | None = None, first_group: int = 0
 ) -> Iterator["RecordBatch"]:
     """The rows of a Parquet file in order, in batches of up to `most_rows`, and fewer if the rows are large.
 
@@ -55,12 +55,13 @@ def row_batches(
         columns: their names.
         most_rows: the largest number of rows in a batch.
         most_value_bytes: a dictionary with a longer value is rejected; None: no limit.
+        first_group: the row group to begin with.
 
     Raises:
         DataError: it is not a Parquet file, or a column decompresses to too many bytes.
     """
     file = open_parquet(path)
-    for group in range(file.metadata.num_row_groups):
+    for group in range(first_group, file.metadata.num_row_groups):
         longest = [
             _row_bytes(path, file, group, leaf, most_rows, most_value_bytes) for leaf in _leaves(file, group, columns)
         ]

@@ -1,19 +1,20 @@
 """Examples on disk: a prepared TFDS data set of encoded images, written and read."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, NotRequired, Self, TypedDict
+from typing import Any, NotRequired, Self, TypedDict
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from numpy.typing import NDArray
 
+from kerasvision.data.example_encoder import Example as Example
+from kerasvision.data.example_encoder import ExampleEncoder, ExampleParts, Row, features_of
 from kerasvision.data.many_hot import many_hot
 from kerasvision.data.record_batches import read_in_batches
-from kerasvision.data.records import Box
 from kerasvision.data.shuffled_records import ShuffledRecords, write_shards
 from kerasvision.errors import DataError
 
@@ -24,21 +25,6 @@ IDS_AT_ONCE = 1024
 CATEGORY_IDS, MAP_CLASSES, VALUE_NAMES = "category_ids", "map_classes", "value_names"
 # A label map has 8 bits, and the number 255 says nothing about a pixel.
 MOST_MAP_CLASSES = 255
-
-
-class ExampleObject(TypedDict):
-    """One object in an image.
-
-    `bbox`: y_min, x_min, y_max, x_max as shares of the upright image's sides, in [0, 1]; `label`: its class name; `crowd`:
-    whether a score of boxes ignores it; `area`: in pixels of the upright image, which augmentation does not change; `mask`:
-    PNG bytes of a grey picture of the image's size, 255 inside the object; only if the data set has masks.
-    """
-
-    bbox: Box
-    label: str
-    crowd: bool
-    area: float
-    mask: NotRequired[bytes]
 
 
 class EncodedObjects(TypedDict):
@@ -67,28 +53,6 @@ class EncodedExample(TypedDict):
     values: NotRequired[NDArray[np.float32]]
 
 
-class Example(NamedTuple):
-    """One image for `ExampleWriter`: its id, its encoded bytes, and its annotations.
-
-    `label_map` is a grey 8-bit PNG of the size of the upright image: the class number of each pixel, or 255, which says
-    nothing about it. `tags` are names of the data set's tags, each once. `values` are numbers in the order of the data set's
-    value names; NaN where one is missing.
-    """
-
-    id: str
-    image: bytes
-    label: str = ""
-    captions: Sequence[str] = ()
-    objects: Sequence[ExampleObject] = ()
-    label_map: bytes = b""
-    tags: Sequence[str] = ()
-    values: Sequence[float] = ()
-
-
-# An example, or its first fields.
-Row = Example | tuple[str, bytes] | tuple[str, bytes, str]
-
-
 class ExampleSet:
     """A prepared data set, opened for reading.
 
@@ -97,6 +61,7 @@ class ExampleSet:
             tags, captions, objects, label_map and values.
 
     Attributes:
+        folder: where it is.
         cached: what `cached_split` has read into memory, by what it was made of. Successive trainings on this object share
             it.
     """
@@ -104,8 +69,13 @@ class ExampleSet:
     def __init__(self, folder: Path) -> None:
         self.cached: dict[tuple[Hashable, ...], Any] = {}
         self._datasets: dict[str, tf.data.Dataset] = {}
+        self.folder = folder
         self._builder = tfds.builder_from_directory(str(folder))
         self._features = self._builder.info.features
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the same folder, under the path that it has here."""
+        return type(self), (self.folder,)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -160,6 +130,10 @@ class ExampleSet:
     def count(self, split: str) -> int:
         """How many examples a split has; 0 if there is no such split."""
         return self._builder.info.splits[split].num_examples if split in self.splits else 0
+
+    def file_counts(self, split: str) -> list[int]:
+        """How many examples each file of a split has, in the order of the files."""
+        return list(self._builder.info.splits[split].shard_lengths)
 
     def encoded_bytes(self, split: str) -> int:
         """The size of a split's examples on disk in bytes, with encoded images; 0 if there is no such split."""
@@ -246,14 +220,12 @@ class ExampleWriter:
             )
         folder.mkdir(parents=True)
         self._folder = folder
-        features = _features(
-            list(classes), list(object_classes), captions=captions, masks=masks, label_maps=bool(names), values=len(numbers)
+        parts = ExampleParts(
+            tuple(classes), tuple(object_classes), captions, masks, tuple(names), tuple(tag_classes), tuple(numbers)
         )
-        if tags := list(tag_classes):
-            features["tags"] = tfds.features.Sequence(tfds.features.ClassLabel(names=tags))
         known = {CATEGORY_IDS: dict(category_ids), MAP_CLASSES: names, VALUE_NAMES: numbers}
-        self._info = _dataset_info(folder, tfds.features.FeaturesDict(features), known)
-        self._serializer = tfds.core.example_serializer.ExampleSerializer(self._info.features.get_serialized_info())
+        self._info = _dataset_info(folder, features_of(parts), known)
+        self._encoder = ExampleEncoder(self._info.features)
         self._splits: dict[str, ShuffledRecords] = {}
         self._open = ExitStack()
 
@@ -267,16 +239,14 @@ class ExampleWriter:
 
     def write(self, split: str, row: Row) -> None:
         """Adds one example to a split."""
-        example = Example(*row)._asdict()
-        example["values"] = np.asarray(example["values"], np.float32)
-        example["objects"] = [{**thing, "bbox": tfds.features.BBox(*thing["bbox"])} for thing in example["objects"]]
-        encoded = self._info.features.encode_example({key: example[key] for key in self._info.features})
+        self.add(split, row[0], self._encoder.encode(row))
+
+    def add(self, split: str, name: str, encoded: bytes) -> None:
+        """Adds one example, which an `ExampleEncoder` for the same parts has encoded, to a split; `name` is its id."""
         if split not in self._splits:
             records = ShuffledRecords(self._folder / f"{split}.unordered", salt=split)
             self._splits[split] = self._open.enter_context(records)
-        record = self._serializer.get_tf_example(encoded)
-        # TFDS itself orders the features by a hash table, which has a different seed in every process.
-        self._splits[split].add(example["id"], record.SerializeToString(deterministic=True))
+        self._splits[split].add(name, encoded)
 
     def _finish(self) -> None:
         splits = []
@@ -330,31 +300,6 @@ def write_examples(
         for split in splits:
             for row in rows(split):
                 writer.write(split, row)
-
-
-def _features(
-    classes: list[str], object_classes: list[str], *, captions: bool, masks: bool, label_maps: bool, values: int
-) -> dict[str, Any]:
-    features: dict[str, Any] = {"image": tfds.features.Image(shape=(None, None, 3)), "id": tfds.features.Text()}
-    if classes:
-        features["label"] = tfds.features.ClassLabel(names=classes)
-    if captions:
-        features["captions"] = tfds.features.Sequence(tfds.features.Text())
-    if object_classes:
-        parts = {
-            "bbox": tfds.features.BBoxFeature(),
-            "label": tfds.features.ClassLabel(names=object_classes),
-            "crowd": tfds.features.Scalar(np.bool_),
-            "area": tfds.features.Scalar(np.float32),
-        }
-        if masks:
-            parts["mask"] = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
-        features["objects"] = tfds.features.Sequence(parts)
-    if label_maps:
-        features["label_map"] = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
-    if values:
-        features["values"] = tfds.features.Tensor(shape=(values,), dtype=np.float32)
-    return features
 
 
 def _dataset_info(folder: Path, features: tfds.features.FeaturesDict, named: Mapping[str, Any]) -> tfds.core.DatasetInfo:

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from kerasvision.data.many_hot import many_hot
+from kerasvision.ops.tracing import without_autograph
 
 # A batch of records has about this many bytes, and at most this many records.
 BATCH_BYTES = 1 << 20
@@ -29,26 +30,27 @@ def read_in_batches(
 
     Args:
         builder: the data set.
-        split: its split, or several: "train+test".
+        split: its split, several, or parts of them: "train+test", "train[0:1000]".
         skipped: names of the images that stay encoded; those that are not named need TFDS' own code.
     """
     info = builder.info
     files = info.splits[split].file_instructions
-    whole = all(file.takes_all and not file.skip for file in files)
-    if not whole or info.disable_shuffling or info.file_format is not tfds.core.FileFormat.TFRECORD:
+    if info.disable_shuffling or info.file_format is not tfds.core.FileFormat.TFRECORD:
         return None
     parsed = _parsed(info.features, skipped)
     if parsed is None:
         return None
     count = sum(file.take for file in files)
-    records = tf.data.Dataset.from_tensor_slices([str(file.filename) for file in files]).interleave(
-        tf.data.TFRecordDataset,
+    names, bounds = [str(file.filename) for file in files], np.array([(file.skip, file.take) for file in files], np.int64)
+    records = tf.data.Dataset.from_tensor_slices((names, bounds)).interleave(
+        _piece_of_file,
         cycle_length=INTERLEAVED_FILES,
         block_length=INTERLEAVED_RECORDS,
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    batches = records.batch(_batch_size(sum(info.splits[name].num_bytes for name in split.split("+")), count))
+    named = [info.splits[name.partition("[")[0]] for name in split.split("+")]
+    batches = records.batch(_batch_size(sum(one.num_bytes for one in named), sum(one.num_examples for one in named)))
     sizes = {name: len(info.features[name].feature.names) for name in info.features if _is_set(info.features[name])}
 
     def examples_of(batch: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -57,6 +59,11 @@ def read_in_batches(
 
     examples = batches.map(examples_of).unbatch()
     return examples.apply(tf.data.experimental.assert_cardinality(count))
+
+
+@without_autograph
+def _piece_of_file(file: tf.Tensor, bounds: tf.Tensor) -> tf.data.Dataset:
+    return tf.data.TFRecordDataset(file).skip(bounds[0]).take(bounds[1])
 
 
 def _parsed(features: tfds.features.FeaturesDict, skipped: Mapping[str, object]) -> dict[str, Any] | None:

@@ -59,7 +59,8 @@ class KeptImages:
             return load
 
         for record in records:
-            yield replace(record, content=loader(record)) if isinstance(record.content, Repeatable) else record
+            keeps = self.most_bytes > 0 and isinstance(record.content, Repeatable)
+            yield replace(record, content=loader(record)) if keeps else record
 
     def second_reading(self, records: Iterable[Record]) -> Iterator[Record]:
         """The same records; the contents that were kept are not made again, and are forgotten."""

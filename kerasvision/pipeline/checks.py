@@ -29,6 +29,7 @@ def check_pipeline(pipeline: Pipeline) -> None:
     if pipeline.object_store is not None:
         check_package(pipeline.object_store)
     settle_keras()
+    check_runner(pipeline)
     for node in pipeline.nodes.values():
         if node.settings is not None:
             for _, path in node.settings.files():
@@ -83,6 +84,13 @@ def check_packages(node: str, settings: Config) -> None:
     absent = [name for name in settings.packages() if importlib.util.find_spec(name) is None]
     if absent:
         raise missing(f"the stage {node} with these settings", absent)
+
+
+def check_runner(pipeline: Pipeline) -> None:
+    """Checks that the packages of the runner are installed, if a stage uses it, without importing them."""
+    absent = [name for name in pipeline.runner.packages() if importlib.util.find_spec(name) is None]
+    if absent and any("runner" in node.signature.places for node in pipeline.nodes.values()):
+        raise missing(f"runner={pipeline.runner.kind!r}", absent)
 
 
 def selected(

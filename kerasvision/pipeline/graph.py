@@ -4,10 +4,11 @@ A stage is a plain function, and its signature is its specification:
 
     def trainer(examples: Examples, transform_graph: TransformGraph, model: Out[Model], *, settings: TrainerSettings)
 
-Positional parameters are artifacts, `Out[...]` marks what the stage writes, an input `X | None = None` is optional. Three
+Positional parameters are artifacts, `Out[...]` marks what the stage writes, an input `X | None = None` is optional. Four
 more parameters are possible. `root: Path` is the folder of `runs/` and `saved_models/`, for a stage that uses more than its
 artifacts. `work: Path` is a folder for a stage that can continue a killed execution: the next execution with the same
 fingerprint finds it as this one left it. `lineage: dict` says where the inputs came from (see `lineage_of`).
+`runner: Runner` says where the work on single images is done; the result must not depend on it.
 """
 
 import inspect
@@ -25,11 +26,12 @@ from kerasvision.config.cluster import Cluster
 from kerasvision.config.experiment import NAME_PATTERN
 from kerasvision.config.hooks import Hooks
 from kerasvision.config.listeners import Listener
+from kerasvision.config.runners import LOCAL, Runner
 from kerasvision.errors import GraphError
 from kerasvision.pipeline.artifacts import OUTPUT, Artifact
 
 # Parameters that a stage receives by their names.
-PLACES = ("root", "work", "lineage")
+PLACES = ("root", "work", "lineage", "runner")
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ class Pipeline:
 
     `origin` is the file that it was loaded from; None if a program made it, or changed it since. `hooks` are programs that
     `run` calls at its end. `listeners` follow a run. `cluster` says what stages get on a cluster. `object_store` is the
-    address to which their artifacts are copied; None for no copies.
+    address to which their artifacts are copied; None for no copies. `runner` says where the work on single images is done.
 
     >>> from kerasvision.pipeline.graph import Pipeline
     >>> pipeline = Pipeline("demo")
@@ -213,6 +215,7 @@ class Pipeline:
     listeners: tuple[Listener, ...] = ()
     cluster: Cluster = field(default_factory=Cluster)
     object_store: str | None = None
+    runner: Runner = LOCAL
 
     def __post_init__(self) -> None:
         _check_name(self.name)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from kerasvision.config.runners import LOCAL, Runner
 from kerasvision.errors import Interrupted, KerasvisionError, StageError, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.copying import Fetching, copy_outputs
@@ -47,6 +48,7 @@ class Launch:
         remark: called with a node and a sentence about it for a person.
         takes_part: stages that run on several machines at once, for which this one is not the chief.
         object_store: the address to which results are copied; None for no copies.
+        runner: where the stages do the work on single images.
         remarked: sentences about code that were already passed on, so that each appears once.
     """
 
@@ -56,6 +58,7 @@ class Launch:
     remark: Callable[[str, str], None] = lambda node, sentence: None
     takes_part: frozenset[str] = frozenset()
     object_store: str | None = None
+    runner: Runner = LOCAL
     remarked: set[str] = field(default_factory=set)
 
 
@@ -267,7 +270,7 @@ def _execute(
         artifact.uri.mkdir(parents=True)
     work = work_folder(node, print_.key, store, context.run.pipeline)
     origin = partial(lineage_of, inputs, store=store, run=context.run, node=node.name, execution=execution)
-    _call(node, inputs, written, root=store.folder.parent, work=work, lineage=origin)
+    _call(node, inputs, written, root=store.folder.parent, work=work, runner=context.runner, lineage=origin)
     if node.settings is not None and file_digests(node.settings.files(), store) != print_.files:
         raise StageError(f"the files that {node.name} reads changed while it read them", hint="run again")
     # 6. Flush, hash, rename: after a power cut a folder with its final name is complete, or does not exist.
@@ -289,13 +292,14 @@ def _call(
     *,
     root: Path,
     work: Path,
+    runner: Runner,
     lineage: Callable[[], dict[str, object]] = dict,
 ) -> None:
     """Runs the stage's function."""
     arguments: dict[str, object] = {**{key: record.open() for key, record in inputs.items()}, **written}
     if node.settings is not None:
         arguments["settings"] = node.settings
-    places = {"root": lambda: root, "work": lambda: work, "lineage": lineage}
+    places = {"root": lambda: root, "work": lambda: work, "runner": lambda: runner, "lineage": lineage}
     node.function(**arguments, **{name: places[name]() for name in node.signature.places})
 
 
@@ -322,7 +326,7 @@ def _take_part(node: Node, done: Outputs, context: Launch, *, may_execute: bool,
         for artifact in written.values():
             artifact.uri.mkdir()
         try:
-            _call(node, inputs, written, root=store.folder.parent, work=Path(folder) / "work")
+            _call(node, inputs, written, root=store.folder.parent, work=Path(folder) / "work", runner=context.runner)
         except Exception as error:
             if isinstance(error, KerasvisionError):
                 raise

@@ -138,6 +138,7 @@ def run(
                 remark=listener.remark,
                 takes_part=workers_stages,
                 object_store=pipeline.object_store,
+                runner=pipeline.runner,
             )
             if (count := _useful_workers(pipeline, chosen, workers)) > 1:
                 _launch_side_by_side(

@@ -26,7 +26,7 @@ from kerasvision.pipeline.listener import Listener
 from kerasvision.pipeline.records import RunRecord
 
 # Settings on which no result depends.
-WITHOUT_EFFECT = ("cluster", "hooks", "listeners", "object_store")
+WITHOUT_EFFECT = ("cluster", "hooks", "listeners", "object_store", "runner")
 
 
 class MlflowListener(Listener):

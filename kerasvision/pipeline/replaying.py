@@ -10,6 +10,7 @@ from typing import Any
 
 from kerasvision.config.hooks import Hooks
 from kerasvision.config.loading import module_name
+from kerasvision.config.runners import LOCAL
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline.artifacts import Examples
 from kerasvision.pipeline.changes import fingerprint_changes
@@ -78,8 +79,9 @@ def replay(pack: Pack, root: Path, *, listener: Listener | None = None, workers:
     pack = _renamed(pack, file)
     with _on_path(root / CODE / MODULES):
         pipeline = load_recorded(file, pack.request.experiment)
-        # They are for the runs of whoever packed it.
-        pipeline.hooks, pipeline.listeners, pipeline.object_store = Hooks(), (), None
+        # These are for the runs of whoever packed it.
+        pipeline.hooks, pipeline.listeners = Hooks(), ()
+        pipeline.object_store, pipeline.runner = None, LOCAL
         until = pack.request.only or pack.request.until
         result = run(pipeline, root=root, until=until, listener=listener, workers=workers)
     with opened(root / RUNS_FOLDER, read_only=True) as store:

@@ -101,7 +101,14 @@ def run_stage(
 
 
 def _launch(pipeline: Pipeline, store: Store, record: RunRecord, listener: Listener) -> Launch:
-    return Launch(store, record, waiting=listener.waiting, remark=listener.remark, object_store=pipeline.object_store)
+    return Launch(
+        store,
+        record,
+        waiting=listener.waiting,
+        remark=listener.remark,
+        object_store=pipeline.object_store,
+        runner=pipeline.runner,
+    )
 
 
 def _check_names(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasvision import quiet
 from kerasvision.config.loading import load_pipeline_module
-from kerasvision.errors import StageError
+from kerasvision.errors import portable
 from kerasvision.pipeline.fingerprint import Fingerprint, read_code
 from kerasvision.pipeline.graph import Node, Pipeline, preparation_of
 from kerasvision.pipeline.launcher import Launch, Result, launch
@@ -148,6 +148,7 @@ def _executed(
         waiting=lambda node: connection.send(Remark(node, None)),
         remark=lambda node, sentence: connection.send(Remark(node, sentence)),
         object_store=pipeline.object_store,
+        runner=pipeline.runner,
     )
     node = pipeline.nodes[asked.node]
     try:
@@ -157,7 +158,7 @@ def _executed(
             _stop(NOTED[0], None)
         return launch(node, asked.done, context, may_execute=True, force=asked.force, known=asked.known)
     except BaseException as error:
-        return Failure(asked.node, _portable(error), "".join(traceback.format_exception(error)))
+        return Failure(asked.node, portable(error), "".join(traceback.format_exception(error)))
     finally:
         for number in STOPPING:
             signal.signal(number, _note)
@@ -192,15 +193,6 @@ def _next(connection: "Connection") -> Any:
         return connection.recv()
     except (EOFError, OSError):
         return None
-
-
-def _portable(error: BaseException) -> BaseException:
-    """The error, or a StageError with the same text if the error cannot be sent to another process."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return StageError(str(error))
-    return error
 
 
 def _redirect(connection: "Connection", descriptor: int) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TextIO
 
+from kerasvision.config.loading import loaded_pipeline_files
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline.graph import Pipeline
 from kerasvision.pipeline.launcher import Result
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
 IMPORTED = "kerasvision.pipeline.stages.imports"
-# The prefix that `load_pipeline_module` gives to the modules of pipeline files.
-PIPELINE_MODULE = "kerasvision_pipeline_"
 SECONDS_TO_LEAVE = 2.0
 
 
@@ -249,9 +248,7 @@ def pickled(pipeline: Pipeline) -> bytes:
 
 def files_of(pickled_pipeline: bytes) -> tuple[Path, ...]:
     """The pipeline files that define stages or settings of a pickled pipeline."""
-    loaded = {name: module for name, module in sys.modules.items() if name.startswith(PIPELINE_MODULE)}
-    files = [module.__file__ for name, module in loaded.items() if name.encode() in pickled_pipeline]
-    return tuple(Path(file).absolute() for file in files if file is not None)
+    return tuple(file for name, file in loaded_pipeline_files().items() if name.encode() in pickled_pipeline)
 
 
 def can_be_sent(pipeline: Pipeline) -> bool:

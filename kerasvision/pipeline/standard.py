@@ -217,6 +217,7 @@ def _pipeline_of(module: ModuleType, path: Path, experiment: Experiment) -> Pipe
         raise GraphError(f"cluster names a stage {name!r} that the pipeline does not have; {near}")
     pipeline.hooks, pipeline.listeners, pipeline.cluster = experiment.hooks, experiment.listeners, experiment.cluster
     pipeline.object_store = experiment.object_store
+    pipeline.runner = experiment.runner
     pipeline.origin = PipelineFile(path, experiment.to_data())
     return pipeline
 

@@ -22,7 +22,7 @@ from kerasvision.config.experiment import Experiment
 from kerasvision.config.loading import load_experiment
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import Example, ExampleSet, write_examples
-from kerasvision.data.ingesting.ingest import class_order
+from kerasvision.data.ingesting.class_order import class_order
 from kerasvision.data.inspecting.annotations import encode_objects, usable_annotations
 from kerasvision.data.inspecting.inspection import inspect_image
 from kerasvision.data.records import Record

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 import pandas as pd
 
@@ -13,7 +14,8 @@ from kerasvision.data.inspecting.annotations import Annotations, object_class, u
 from kerasvision.data.inspecting.inspection import WRONG_SUFFIX, ImageFacts, has_wrong_suffix, inspect_images, size_fault
 from kerasvision.data.inspecting.label_maps import map_classes, name_of
 from kerasvision.data.inspecting.numbers import known_names
-from kerasvision.data.records import MISSING_VALUE, NO_MAP, NO_VALUE, LabelMap, Object, Record, class_name, sha256
+from kerasvision.data.mapping.mapper import HERE, Mapper
+from kerasvision.data.records import MISSING_VALUE, NO_MAP, NO_VALUE, Record, class_name, sha256
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.errors import DataError
 from kerasvision.progress import bar
@@ -25,6 +27,8 @@ _LABELS, _GROUPS = Values("Record.label"), Values("Record.group")
 
 # How many rows become columns at a time: as Python objects they take several times the memory.
 CHUNK_ROWS = 4096
+# How many images another process gets at a time.
+CHUNK_IMAGES = 256
 MOST_NAMED = 5
 
 
@@ -62,19 +66,33 @@ class ManifestRow(TypedDict):
     span: int
 
 
-class IndexedRow(Protocol):
-    """A row of the manifest from `DataFrame.itertuples`, with the fields that are needed to write an example."""
+class SeenObject(NamedTuple):
+    """What a data set must know of an object: its class, whether it has a mask, and the class's number in the source."""
 
-    Index: int
-    id: str
-    split: str
-    label: str
-    sha256: str
-    width: int
-    height: int
-    notes: str
-    fault: str
-    tag_names: str
+    name: str
+    has_mask: bool
+    category_id: int | None
+
+
+class Inspected(NamedTuple):
+    """What is kept of an image.
+
+    Attributes:
+        row: its row in the manifest.
+        listed_classes: see `Record.listed_classes`.
+        objects: the different ones, if the image can be used.
+        has_map: whether its label map can be used.
+        map_names, map_numbers: the names that its label map declares, and the numbers in it.
+        values: its numbers, if it can be used.
+    """
+
+    row: ManifestRow
+    listed_classes: tuple[str, ...]
+    objects: tuple[SeenObject, ...] = ()
+    has_map: bool = False
+    map_names: Mapping[int, str] | None = None
+    map_numbers: tuple[int, ...] = ()
+    values: Mapping[str, float] = {}
 
 
 @dataclass
@@ -111,25 +129,26 @@ class ScannedSource:
         """Class names of the label maps in the order of their numbers; empty if there are no maps."""
         return map_classes(self.map_names, self.map_numbers)
 
-    def add_map(self, label_map: LabelMap, numbers: Iterable[int]) -> None:
-        """Notes the classes of a label map that can be used; `numbers` are those that it has."""
-        if label_map.names is None:
-            self.map_numbers.update(numbers)
-        elif not any(label_map.names == known for known in self.map_names):
-            self.map_names.append(label_map.names)
-
-    def add_objects(self, objects: Iterable[Object]) -> None:
-        """Notes the classes of the objects of an image that can be used."""
-        for thing in objects:
-            name = object_class(thing.label)
+    def add(self, image: Inspected) -> None:
+        """Notes the classes of the next image."""
+        self.listed_classes.update(image.listed_classes)
+        for name, has_mask, category_id in image.objects:
             self.object_classes.add(name)
-            self.masks = self.masks or thing.mask is not None
-            if thing.category_id is not None:
-                self.category_ids[name] = min(thing.category_id, self.category_ids.get(name, thing.category_id))
+            self.masks = self.masks or has_mask
+            if category_id is not None:
+                self.category_ids[name] = min(category_id, self.category_ids.get(name, category_id))
+        if image.has_map and image.map_names is None:
+            self.map_numbers.update(image.map_numbers)
+        elif image.map_names is not None and not any(image.map_names == known for known in self.map_names):
+            self.map_names.append(image.map_names)
 
 
 def scan_source(
-    records: Iterable[Record], *, max_pixels: int, missing_values: Literal["quarantine", "ignore"] = "quarantine"
+    records: Iterable[Record],
+    *,
+    max_pixels: int,
+    missing_values: Literal["quarantine", "ignore"] = "quarantine",
+    mapper: Mapper = HERE,
 ) -> ScannedSource:
     """Inspects every image of a source once, and keeps only a row for it.
 
@@ -137,6 +156,7 @@ def scan_source(
         records: the source's records.
         max_pixels: images whose headers claim more cannot be used.
         missing_values: whether an image that lacks one of several numbers cannot be used, or only the number is missing.
+        mapper: where the images are inspected.
 
     Raises:
         DataError: there are no images, or two images have the same name.
@@ -145,15 +165,10 @@ def scan_source(
 
     def rows() -> Iterator[ManifestRow]:
         with bar("looking at images") as advance:
-            for (record, fault), data, facts in inspect_images(_loaded(records, max_pixels), max_pixels=max_pixels):
-                found.listed_classes.update(record.listed_classes)
-                row, usable = _row(record, data, facts, fault)
-                if not row["fault"]:
-                    found.add_objects(record.objects)
-                    if record.label_map is not None and usable.label_map is not None:
-                        found.add_map(record.label_map, usable.label_map.found)
-                known.add(usable.values if not row["fault"] else {})
-                yield row
+            for image in mapper.map(partial(_inspected, max_pixels=max_pixels), records, chunk=CHUNK_IMAGES):
+                found.add(image)
+                known.add(image.values)
+                yield image.row
                 advance(1)
 
     found.table = table = to_table(rows())
@@ -170,6 +185,22 @@ def scan_source(
         if not table.at[row, "fault"]:
             table.at[row, "fault"] = fault
     return found
+
+
+def _inspected(records: Iterable[Record], *, max_pixels: int) -> Iterator[Inspected]:
+    """Inspects images; nothing of an image depends on the others."""
+    for (record, fault), data, facts in inspect_images(_loaded(records, max_pixels), max_pixels=max_pixels):
+        row, usable = _row(record, data, facts, fault)
+        if row["fault"]:
+            yield Inspected(row, record.listed_classes)
+            continue
+        seen = (SeenObject(object_class(one.label), one.mask is not None, one.category_id) for one in record.objects)
+        objects = tuple(dict.fromkeys(seen))
+        if record.label_map is None or usable.label_map is None:
+            yield Inspected(row, record.listed_classes, objects, values=usable.values)
+            continue
+        numbers = tuple(usable.label_map.found)
+        yield Inspected(row, record.listed_classes, objects, True, record.label_map.names, numbers, usable.values)
 
 
 def tags_of(names: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from kerasvision.data.examples import ExampleObject
+from kerasvision.data.example_encoder import ExampleObject
 from kerasvision.data.inspecting.fitted_objects import fit_objects
 from kerasvision.data.inspecting.label_maps import CheckedMap, check_map
 from kerasvision.data.inspecting.numbers import usable_numbers

@@ -1,10 +1,11 @@
 """Measures the pixels and the captions of every example once, for the statistics."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from kerasvision.config.example_parts import IGNORED
 from kerasvision.data.by_batches import by_batches
 from kerasvision.data.captions import words_in
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.mapping.mapper import HERE, Mapper
 from kerasvision.data.measuring.map_statistics import NO_PIXELS, PixelCounts, pixel_counts
 from kerasvision.data.measuring.near_duplicates import HASHED_SIDE, THUMBNAIL_VALUES, Hashes, Thumbnails, fingerprints
 from kerasvision.data.measuring.object_statistics import NO_BOXES, Boxes
@@ -27,6 +29,8 @@ from kerasvision.progress import bar
 
 COLOURS = ("red", "green", "blue")
 BATCH_SIZE = 256
+# Images of a part of a data set that another process measures, and parts of a file.
+PART_IMAGES, MOST_PARTS = 1024, 16
 # COCO's names for the areas of objects, and where the second and the third begin, in pixels.
 # Source: https://cocodataset.org/#detection-eval, "AP Across Scales".
 SIZE_NAMES = ("small", "medium", "large")
@@ -68,7 +72,42 @@ class Measurements:
     pixels: PixelCounts = NO_PIXELS
 
 
-def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
+class Ragged(NamedTuple):
+    """Lists of several lengths, one after the other: their values, and the length of each."""
+
+    values: NDArray[Any]
+    lengths: NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """The measurements of some images, and the annotations to count.
+
+    Attributes:
+        ids: N names.
+        colour: float64 (N, 2, 3): mean and mean square of red, green and blue.
+        hashes, thumbnails: see `near_duplicates.fingerprints`.
+        captions: texts in UTF-8; None without captions, and likewise for the others.
+        objects: class numbers.
+        corners: see `Boxes`.
+        crowd, area: see `kerasvision.data.examples.EncodedObjects`.
+        pixels: int32 (N, 256): how many pixels of its map have which number.
+        values: float32 (N, V).
+    """
+
+    ids: list[str]
+    colour: NDArray[np.float64]
+    hashes: Hashes
+    thumbnails: Thumbnails
+    captions: Ragged | None
+    objects: Ragged | None
+    corners: NDArray[np.float32] | None
+    crowd: NDArray[np.bool_] | None
+    area: NDArray[np.float32] | None
+    pixels: NDArray[np.int32] | None
+    values: NDArray[np.float32] | None
+
+
+def measure_examples(examples: ExampleSet, ids: pd.Series, *, mapper: Mapper = HERE) -> Measurements:
     """Decodes every image once. It keeps less than 1 kB for each, and its id; and 32 bytes for each object.
 
     For a label map it keeps 24 bytes for each class that the map shows.
@@ -76,6 +115,7 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
     Args:
         examples: the data set.
         ids: the images in the table, in this order.
+        mapper: where the images are decoded.
 
     Raises:
         DataError: the data set lacks some of these images.
@@ -92,21 +132,20 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
     )
     numbers = np.full((len(index), len(examples.value_names)), np.nan)
     boxes, pixels = [NO_BOXES], [NO_PIXELS]
-    for batch in _batches(examples):
-        rows = index.get_indexer([name.decode() for name in batch["id"].numpy()])
+    for batch in _batches(examples, mapper):
+        rows = index.get_indexer(batch.ids)
         known = rows >= 0
-        colour[rows[known]] = batch["colour"].numpy()[known]
-        hashes, thumbnails = fingerprints(batch["small"].numpy())
-        found.hashes[rows[known]], found.thumbnails[rows[known]] = hashes[known], thumbnails[known]
-        if "captions" in batch:
-            caption_words[rows[known]] = _count_words(batch["captions"], found)[known]
-        if "values" in batch:
-            numbers[rows[known]] = batch["values"].numpy()[known]
-        if "objects" in batch:
-            _count_objects(batch, found)
-            boxes.append(_boxes(batch, rows))
-        if "pixels" in batch:
-            pixels.append(pixel_counts(rows, batch["pixels"].numpy()))
+        colour[rows[known]] = batch.colour[known]
+        found.hashes[rows[known]], found.thumbnails[rows[known]] = batch.hashes[known], batch.thumbnails[known]
+        if batch.captions is not None:
+            caption_words[rows[known]] = _count_words(batch.captions, found)[known]
+        if batch.values is not None:
+            numbers[rows[known]] = batch.values[known]
+        if batch.objects is not None and batch.corners is not None:
+            _count_objects(batch.objects, batch, found)
+            boxes.append(_boxes(batch.objects, batch.corners, rows))
+        if batch.pixels is not None:
+            pixels.append(pixel_counts(rows, batch.pixels))
     found.boxes = Boxes(*(np.concatenate(parts) for parts in zip(*boxes, strict=True)))
     found.pixels = PixelCounts(*(np.concatenate(parts) for parts in zip(*pixels, strict=True)))
     _refuse_missing(index[np.isnan(colour[:, 0, 0])])
@@ -115,28 +154,75 @@ def measure_examples(examples: ExampleSet, ids: pd.Series) -> Measurements:
     return found
 
 
-def _batches(examples: ExampleSet) -> Iterator[dict[str, tf.Tensor | tf.RaggedTensor]]:
+def _batches(examples: ExampleSet, mapper: Mapper) -> Iterator[Batch]:
+    # One data set of all splits: to make one and its iterator took most of the time for a few hundred images.
+    parts = ["+".join(examples.splits)] if mapper.is_here else parts_of(examples)
+    with bar("measuring images", total=sum(examples.count(split) for split in examples.splits)) as advance:
+        for batch in mapper.map(partial(_measured, examples), parts, chunk=1):
+            yield batch
+            advance(len(batch.ids))
+
+
+def parts_of(examples: ExampleSet) -> list[str]:
+    """The data set in parts as TFDS names them: "train[0:1024]".
+
+    A process reads the file of its part from the beginning, so a file has at most MOST_PARTS.
+    """
+    parts = []
+    for split in examples.splits:
+        begin = 0
+        for count in examples.file_counts(split):
+            pieces = min(MOST_PARTS, -(-count // PART_IMAGES))
+            bounds = [begin + count * piece // pieces for piece in range(pieces + 1)]
+            parts += [f"{split}[{start}:{stop}]" for start, stop in pairwise(bounds)]
+            begin += count
+    return parts
+
+
+def _measured(examples: ExampleSet, parts: Iterable[str]) -> Iterator[Batch]:
+    """Measures parts of a data set; nothing of an image depends on the others, nor on how they are batched."""
+    for part in parts:
+        for batch in _tensors(examples, part).prefetch(1):
+            yield _as_arrays(batch)
+
+
+def _tensors(examples: ExampleSet, part: str) -> tf.data.Dataset:
     def measure(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         exact = tf.cast(pixels, tf.float64)
         small = resize_image(pixels, image_size=(HASHED_SIDE, HASHED_SIDE), fit="stretch")
         means = [tf.reduce_mean(exact, axis=(1, 2)), tf.reduce_mean(exact**2, axis=(1, 2))]
         return {"colour": tf.stack(means, axis=1), "small": tf.cast(tf.round(small), tf.uint8)}
 
-    # One data set of all splits: to make one and its iterator took most of the time for a few hundred images.
     every = by_batches(
-        examples.dataset("+".join(examples.splits)),
+        examples.dataset(part),
         parts=_measured_parts,
         decode=partial(decode_image, color_mode="rgb"),
         decode_alike=partial(decode_alike, color_mode="rgb"),
         measure=measure,
         batch_size=BATCH_SIZE,
     )
-    if examples.has_label_maps:
-        every = every.map(_with_pixels, num_parallel_calls=tf.data.AUTOTUNE)
-    with bar("measuring images", total=sum(examples.count(split) for split in examples.splits)) as advance:
-        for batch in every.prefetch(1):
-            yield batch
-            advance(len(batch["id"]))
+    return every.map(_with_pixels, num_parallel_calls=tf.data.AUTOTUNE) if examples.has_label_maps else every
+
+
+def _as_arrays(batch: dict[str, Any]) -> Batch:
+    """A batch of tensors as arrays, which other processes can send."""
+
+    def ragged(name: str) -> Ragged | None:
+        return Ragged(batch[name].flat_values.numpy(), batch[name].row_lengths().numpy()) if name in batch else None
+
+    corners, crowd, area = (found.values if (found := ragged(name)) else None for name in ("corners", "crowd", "area"))
+    return Batch(
+        [name.decode() for name in batch["id"].numpy()],
+        batch["colour"].numpy(),
+        *fingerprints(batch["small"].numpy()),
+        captions=ragged("captions"),
+        objects=ragged("objects"),
+        corners=corners,
+        crowd=crowd,
+        area=area,
+        pixels=batch["pixels"].numpy() if "pixels" in batch else None,
+        values=batch["values"].numpy() if "values" in batch else None,
+    )
 
 
 def _measured_parts(example: dict[str, Any]) -> dict[str, tf.Tensor]:
@@ -159,32 +245,30 @@ def _with_pixels(batch: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in batch.items() if name != "label_map"} | {"pixels": pixels}
 
 
-def _count_objects(batch: dict[str, tf.Tensor | tf.RaggedTensor], found: Measurements) -> None:
-    labels = batch["objects"].flat_values.numpy()
+def _count_objects(objects: Ragged, batch: Batch, found: Measurements) -> None:
+    labels = objects.values
     found.object_counts += np.bincount(labels, minlength=len(found.object_counts))
-    crowd = batch["crowd"].flat_values.numpy() if "crowd" in batch else np.zeros(len(labels), bool)
+    crowd = batch.crowd if batch.crowd is not None else np.zeros(len(labels), bool)
     found.crowd_counts += np.bincount(labels[crowd], minlength=len(found.crowd_counts))
-    if "area" in batch:
-        sizes = np.digitize(batch["area"].flat_values.numpy()[~crowd], SIZE_LIMITS)
+    if batch.area is not None:
+        sizes = np.digitize(batch.area[~crowd], SIZE_LIMITS)
         found.object_sizes += np.bincount(sizes, minlength=len(SIZE_NAMES))
 
 
-def _boxes(batch: dict[str, tf.Tensor | tf.RaggedTensor], rows: NDArray[np.intp]) -> Boxes:
+def _boxes(objects: Ragged, corners: NDArray[np.float32], rows: NDArray[np.intp]) -> Boxes:
     """The objects of the images that the table has; `rows` are their places in it, or -1."""
-    image = np.repeat(rows.astype(np.int64), batch["objects"].row_lengths().numpy())
+    image = np.repeat(rows.astype(np.int64), objects.lengths)
     known = image >= 0
-    return Boxes(
-        image[known], batch["objects"].flat_values.numpy()[known], batch["corners"].flat_values.numpy().reshape(-1, 4)[known]
-    )
+    return Boxes(image[known], objects.values[known], corners.reshape(-1, 4)[known])
 
 
-def _count_words(captions: tf.RaggedTensor, found: Measurements) -> NDArray[np.float64]:
+def _count_words(captions: Ragged, found: Measurements) -> NDArray[np.float64]:
     """Counts the words of a batch; returns the mean number of words of each image's captions, NaN without captions."""
-    split = [words_in(caption.decode()) for caption in captions.flat_values.numpy()]
+    split = [words_in(caption.decode()) for caption in captions.values]
     found.words.update(word for words in split for word in words)
     counts = np.array([len(words) for words in split], np.int64)
     found.max_words = max(found.max_words, int(counts.max(initial=0)))
-    per_image = captions.row_lengths().numpy()
+    per_image = captions.lengths
     found.caption_counts.update(per_image.tolist())
     image = np.repeat(np.arange(len(per_image)), per_image)
     total = np.bincount(image, weights=counts, minlength=len(per_image))

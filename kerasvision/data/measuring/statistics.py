@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kerasvision.data.captions import vocabulary_table
 from kerasvision.data.examples import ExampleSet
+from kerasvision.data.mapping.mapper import HERE, Mapper
 from kerasvision.data.measuring.map_statistics import MapStatistics, map_statistics
 from kerasvision.data.measuring.measurements import COLOURS, SIZE_NAMES, Measurements, measure_examples
 from kerasvision.data.measuring.near_duplicates import near_duplicate_groups
@@ -110,12 +111,15 @@ class Statistics:
         return cls(**json.loads(file.read_text(encoding="utf-8")))
 
 
-def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[Statistics, pd.DataFrame]:
+def compute_statistics(
+    examples: ExampleSet, manifest: pd.DataFrame, *, mapper: Mapper = HERE
+) -> tuple[Statistics, pd.DataFrame]:
     """Statistics of a data set, and a row per usable image.
 
     Args:
         examples: the data set.
         manifest: the list of images that ingest wrote with it.
+        mapper: where the images are measured.
 
     Returns:
         The statistics; and the manifest's rows without a fault, with the additional columns of `Measurements.table`,
@@ -125,7 +129,7 @@ def compute_statistics(examples: ExampleSet, manifest: pd.DataFrame) -> tuple[St
         DataError: the manifest names an image that the data set lacks.
     """
     good = manifest[manifest["fault"] == ""]
-    measured = measure_examples(examples, good["id"])
+    measured = measure_examples(examples, good["id"], mapper=mapper)
     images = _joined(good, measured)
     train = images[images["split"] == TRAIN]
     notes = good["notes"][good["notes"] != ""].str.split("; ").explode()

@@ -3,12 +3,14 @@
 import errno
 import json
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
+from itertools import accumulate
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pyarrow
 
@@ -219,14 +221,23 @@ _NO_CELLS = pyarrow.array([], pyarrow.binary())
 
 
 class _ParquetImages:
-    """The images in a Parquet column, read on demand, fastest in order. Only some rows are in memory at a time."""
+    """The images in a Parquet column, read on demand, fastest in order. Only some rows are in memory at a time.
+
+    Other rows than the next ones are read from the beginning of their row group.
+    """
 
     def __init__(self, path: Path, column: str) -> None:
         self._path, self._column = path, column
         self._batches: Iterator[pyarrow.RecordBatch] | None = None
         self._first, self._cells = 0, _NO_CELLS
-        self._damaged: tuple[int, str] | None = None  # the first row that cannot be read, and why
+        # Row group -> its first row that cannot be read, and why.
+        self._damaged: dict[int, tuple[int, str]] = {}
+        self._starts: list[int] = []
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process reads the same column, and keeps its place in the file between two rows."""
+        return _images_of, (self._path, self._column)
 
     def load(self, row: int) -> bytes:
         with self._lock:
@@ -237,20 +248,41 @@ class _ParquetImages:
         return data
 
     def _readable_cell(self, row: int) -> Cell:
-        """The cell. After a damaged place every row raises the same error, without reading up to it again."""
-        if self._damaged is None or row < self._damaged[0]:
+        """The cell. After a damaged place every row of its group raises the same error, without reading up to it again."""
+        self._starts = self._starts or _group_starts(self._path)
+        group = self._group(row)
+        damaged = self._damaged.get(group)
+        if damaged is None or row < damaged[0]:
             try:
-                return self._cell(row)
+                return self._cell(row, group)
             except (pyarrow.ArrowException, DataError, OSError) as error:
-                self._damaged = self._first + len(self._cells), str(error).splitlines()[0]
-        raise OSError(errno.EIO, f"the table is damaged after row {self._damaged[0]}: {self._damaged[1]}")
+                self._batches = None
+                damaged = self._damaged[group] = self._first + len(self._cells), str(error).splitlines()[0]
+        raise OSError(errno.EIO, f"the table is damaged after row {damaged[0]}: {damaged[1]}")
 
-    def _cell(self, row: int) -> Cell:
-        if self._batches is None or row < self._first:
-            self._batches = row_batches(self._path, [self._column], most_rows=ROWS_AT_A_TIME // 10)
-            self._first, self._cells = 0, _NO_CELLS
+    def _group(self, row: int) -> int:
+        """The row group of a row."""
+        return bisect_right(self._starts, row) - 1
+
+    def _cell(self, row: int, group: int) -> Cell:
+        if self._batches is None or row < self._first or group > self._group(self._first + len(self._cells)):
+            self._first, self._cells = self._starts[group], _NO_CELLS
+            most_rows = ROWS_AT_A_TIME // 10
+            self._batches = row_batches(self._path, [self._column], most_rows=most_rows, first_group=group)
         while row >= self._first + len(self._cells):
             batch = next(self._batches)
             self._first, self._cells = self._first + len(self._cells), batch.column(0)
         cell: Cell = self._cells[row - self._first].as_py()
         return cell
+
+
+@lru_cache(maxsize=1)
+def _images_of(path: Path, column: str) -> _ParquetImages:
+    return _ParquetImages(path, column)
+
+
+def _group_starts(path: Path) -> list[int]:
+    """The first row of each row group."""
+    about = open_parquet(path).metadata
+    counts = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
+    return list(accumulate(counts[:-1], initial=0))

@@ -14,6 +14,7 @@ import base64
 import hashlib
 import json
 import shutil
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from filelock import FileLock, Timeout
 from pyarrow import compute, csv
 
 from kerasvision.config.inference import Listed
+from kerasvision.data.mapping.mapper import HERE, Mapper
 from kerasvision.errors import ConfigError, DataError, ExportError
 from kerasvision.export.asking.columns import FAULT, PATH, Columns
 from kerasvision.export.asking.parts import part_schema, part_table
@@ -70,6 +72,7 @@ def predict_to_file(
     least_score: float = 0.0,
     each: bool = False,
     writers: Sequence[AnswerWriter] = (),
+    mapper: Mapper = HERE,
 ) -> Summary:
     """Writes an answer for every image to a Parquet or CSV file. Memory does not grow with the number of images.
 
@@ -82,6 +85,7 @@ def predict_to_file(
         batch_size, max_pixels, least_score: see `ImagePredictor.rows`.
         each: write a row for each part of an answer, see `part_table`, instead of a row for each image.
         writers: get the answer for each image when all images are answered.
+        mapper: where the model is asked. Another process loads it from its folder.
 
     Raises:
         ConfigError: there is no saved model, `out` has another ending, `top` is too large, `each` or `least_score` does not
@@ -102,7 +106,7 @@ def predict_to_file(
         limits = {"batch_size": batch_size, "max_pixels": max_pixels, "least_score": least_score}
         _keep_or_clear(parts, _begun(model, columns) | limits | {"files": listing, "images": count})
         rows = partial(model.rows, batch_size=batch_size, max_pixels=max_pixels, least_score=least_score)
-        went_on_from = _answer(rows, columns, parts, count)
+        went_on_from = _answer(partial(_answer_parts, rows, columns, parts.absolute()), parts, count, mapper)
         summary = _join(parts, out, columns, presentation, went_on_from)
         for writer in writers:
             _hand_over(parts, columns, writer)
@@ -184,24 +188,50 @@ def _keep_or_clear(parts: Path, begun: dict[str, object]) -> None:
     (parts / (LISTING + ".new")).replace(parts / LISTING)
 
 
-def _answer(rows_of: Callable[[list[Listed]], Iterator[Row]], columns: Columns, parts: Path, count: int) -> int:
+@dataclass
+class _Part:
+    """The images of a part."""
+
+    number: int
+    images: list[Listed]
+
+    def file(self, parts: Path) -> Path:
+        return parts / f"{self.number:06d}.parquet"
+
+
+def _answer(answer: Callable[[Iterable[_Part]], Iterator[int]], parts: Path, count: int, mapper: Mapper) -> int:
     """Writes the missing parts; returns the number of images that the existing parts answer."""
     ready = 0
-    images = _read_listing(parts / LISTING)
-    with bar("predicting", total=count) as advance:
+
+    def missing() -> Iterator[_Part]:
+        nonlocal ready
+        images = _read_listing(parts / LISTING)
         for number in range(-(-count // PART_ROWS)):
-            chosen = list(islice(images, PART_ROWS))
-            part = parts / f"{number:06d}.parquet"
-            if _rows_in(part) == len(chosen):
-                ready += len(chosen)
-                advance(len(chosen))
-                continue
-            rows = []
-            for row in rows_of(chosen):
-                rows.append(row)
-                advance(1)
-            write_whole(part, partial(pq.write_table, columns.table(rows)))
+            part = _Part(number, list(islice(images, PART_ROWS)))
+            if _rows_in(part.file(parts)) == len(part.images):
+                ready += len(part.images)
+                advance(len(part.images))
+            else:
+                yield part
+
+    with bar("predicting", total=count) as advance:
+        for answered in mapper.map(answer, missing(), chunk=1):
+            advance(answered)
     return ready
+
+
+def _answer_parts(
+    rows_of: Callable[[list[Listed]], Iterator[Row]], columns: Columns, parts: Path, missing: Iterable[_Part]
+) -> Iterator[int]:
+    """Writes parts; yields 1 for each answered image."""
+    for part in missing:
+        rows = []
+        for row in rows_of(part.images):
+            rows.append(row)
+            yield 1
+        # Another process may be writing the same part.
+        suffix = f".{uuid.uuid4().hex}.tmp"
+        write_whole(part.file(parts), partial(pq.write_table, columns.table(rows)), suffix=suffix)
 
 
 def _join(parts: Path, out: Path, columns: Columns, presentation: Presentation | None, went_on_from: int) -> Summary:

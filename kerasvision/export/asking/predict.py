@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -116,6 +117,14 @@ class ImagePredictor:
         self.answers = read_answers(self.folder)
         self.presentation = presentation_of(self.answers, outputs=self.outputs, where=self.folder)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process loads the model from its folder, once."""
+        return _loaded_once, (type(self), self.folder.absolute(), self._options())
+
+    def _options(self) -> tuple[tuple[str, Any], ...]:
+        """The arguments after the folder, each with its name."""
+        return ()
+
     def labels(self) -> tuple[str, ...]:
         """The names of the classes, in the order of their numbers.
 
@@ -221,6 +230,11 @@ class ImagePredictor:
             else (why_unanswered(image, "the saved model cannot decode it"), None)
             for row, image in enumerate(images)
         ]
+
+
+@lru_cache(maxsize=1)
+def _loaded_once(kind: type[ImagePredictor], folder: Path, options: tuple[tuple[str, Any], ...]) -> ImagePredictor:
+    return kind(folder, **dict(options))
 
 
 def predict_files(saved_model: Path, paths: Sequence[Path], *, batch_size: int = BATCH_SIZE) -> Iterator[Answer]:

@@ -11,6 +11,7 @@ if the overlap is at least as wide as the distance over which the network looks.
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,9 @@ class TiledPredictor(ImagePredictor):
             )
         self._names = self.labels()
         self._shown = shown
+
+    def _options(self) -> tuple[tuple[str, Any], ...]:
+        return (("overlap", self._overlap),)
 
     def _ask(self, images: list[bytes]) -> list[tuple[str, dict[str, np.ndarray] | None]]:
         return [self._answer(image) for image in images]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from kerasvision.config.runners import LOCAL, Runner
 from kerasvision.config.stages import BulkInferrerSettings
 from kerasvision.pipeline.artifacts import InferenceResult, ModelBlessing, Out, SavedModel
 
@@ -13,8 +14,10 @@ def bulk_inferrer(
     *,
     settings: BulkInferrerSettings,
     work: Path,
+    runner: Runner = LOCAL,
 ) -> None:
     """SavedModel, ModelBlessing -> InferenceResult, or a record of why it predicts nothing. It continues a killed run."""
+    from kerasvision.data.mapping.mapper import mapper_of
     from kerasvision.export.asking.bulk import predict_to_file, record_inference, record_unasked
     from kerasvision.export.asking.pictures import picture_folders
     from kerasvision.export.asking.tiles import predictor
@@ -42,6 +45,7 @@ def bulk_inferrer(
             maps=inference_result.maps if asked.maps else None,
             least_score=asked.least_score or None,
         ),
+        mapper=mapper_of(runner, scratch=work / "scratch"),
     )
     record_inference(inference_result.record, summary)
     inference_result.properties.update(inferred=1, images=summary.images, faults=summary.faults)

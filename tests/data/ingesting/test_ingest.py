@@ -13,7 +13,8 @@ from PIL import Image
 
 from kerasvision import config as c
 from kerasvision.data.examples import ExampleSet
-from kerasvision.data.ingesting.ingest import class_order, ingest
+from kerasvision.data.ingesting.class_order import class_order
+from kerasvision.data.ingesting.ingest import ingest
 from kerasvision.data.records import Object, Record
 from kerasvision.data.repeatable import BYTES_BESIDES, KeptImages, Repeatable
 from kerasvision.errors import DataError, StageError

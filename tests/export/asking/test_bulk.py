@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from kerasvision.config.inference import Listed, Predict, asked_for
+from kerasvision.config.runners import LOCAL
+from kerasvision.data.mapping.chunks import ChunkedMapper, run_chunk
 from kerasvision.errors import ConfigError, DataError, ExportError
 from kerasvision.export.asking import bulk
 from kerasvision.export.asking.bulk import predict_to_file
@@ -121,6 +123,30 @@ def test_csv_says_the_same_as_parquet(model, photos, tmp_path):
             assert np.float32(row["score"]).item() == wanted["score"]
 
 
+class Backwards(ChunkedMapper):
+    """Another runner, whose workers do the last part first and one part twice."""
+
+    def run_chunks(self, folder, count):
+        for number in [*reversed(range(count)), 0]:
+            run_chunk(folder, number)
+
+
+def test_another_runner_writes_the_same_bytes_and_asks_for_missing_parts_only(model, photos, tmp_path, small_parts):
+    predict_to_file(model, listed(photos), out=tmp_path / "here.parquet")
+    out, mapper = tmp_path / "there.parquet", Backwards(LOCAL, tmp_path / "scratch")
+    with pytest.MonkeyPatch.context() as patch:
+        dies_at(patch, 7)
+        with pytest.raises(Killed):
+            predict_to_file(model, listed(photos), out=out)
+    begun = sorted((tmp_path / "there.parquet.parts").glob("*.parquet"))
+    asked = []
+    mapper.run_chunks = lambda folder, count: (asked.append(count), Backwards.run_chunks(mapper, folder, count))
+    summary = predict_to_file(model, listed(photos), out=out, mapper=mapper)
+    assert (summary.went_on_from, asked) == (3 * len(begun), [5 - len(begun)])
+    assert 0 < len(begun) < 5
+    assert out.read_bytes() == (tmp_path / "here.parquet").read_bytes()
+
+
 class Killed(BaseException):
     """Ends a run as a kill does: none of our code catches it."""
 
@@ -129,10 +155,10 @@ def dies_at(monkeypatch, step):
     """Kills the run at a write: before it if `step` is even, after it if odd."""
     whole, steps = bulk.write_whole, count()
 
-    def write(file, content):
+    def write(file, content, **options):
         if next(steps) == step:
             raise Killed
-        whole(file, content)
+        whole(file, content, **options)
         if next(steps) == step:
             raise Killed
 
@@ -172,8 +198,8 @@ def test_kill_9_in_the_middle_loses_one_part_at_most(model, photos, tmp_path, sm
         "from kerasvision.export.asking import bulk\n"
         "bulk.PART_ROWS = 3\n"
         "whole, written = bulk.write_whole, []\n"
-        "def write(file, content):\n"
-        "    whole(file, content)\n"
+        "def write(file, content, **options):\n"
+        "    whole(file, content, **options)\n"
         "    written.append(file)\n"
         "    if len(written) == 4: os.kill(os.getpid(), signal.SIGKILL)\n"
         "bulk.write_whole = write\n"

@@ -1,0 +1,1 @@
+"""Work on single images, in one process or in many."""
