@@ -21,7 +21,7 @@ def test_without_a_path_the_experiment_is_listed():
     assert title == "an experiment: All settings of a pipeline file."
     assert cells(heading) == ["setting", "type", "default", "what it is"]
     assert cells(rows[0])[:3] == ["name", "text", "required"]
-    assert [cells(row)[0] for row in rows[-5:]] == ["predict", "hooks", "listeners", "cluster", "runner"]
+    assert [cells(row)[0] for row in rows[-5:]] == ["hooks", "listeners", "cluster", "object_store", "runner"]
 
 
 def test_group_is_listed_below_what_it_is_for():
