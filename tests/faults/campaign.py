@@ -6,7 +6,7 @@
 
 A pipeline of five stages takes some ten milliseconds and imports no TensorFlow. In each round something may happen: the
 input or a setting changes, or a file of an output is damaged or lost. Then a run is killed at a random moment, or a removal
-of old results is, or two runs work at the same time and one is killed. After that:
+of old results is, or two runs, or a run and a removal, work at the same time and one of them is killed. After that:
 
 - a run must end with the number that the pipeline has for its input and settings, whatever it reuses;
 - a second run must reuse everything;
@@ -65,9 +65,11 @@ class Campaign:
     def round(self) -> None:
         """Something happens, something is killed, and then everything must be right."""
         self._happen()
-        kind = self.random.choices(["run", "removal", "two runs"], weights=[8, 2, 1])[0]
+        kind = self.random.choices(["run", "removal", "two runs", "run and removal"], weights=[8, 2, 1, 1])[0]
         if kind == "two runs":
             self._two_runs()
+        elif kind == "run and removal":
+            self._run_and_removal()
         else:
             self._kill(kind)
         self._check()
@@ -143,6 +145,19 @@ class Campaign:
         killed.kill()
         self._expect(self._finished(other, "run"))
         self.counts["one of two runs killed"] += 1
+
+    def _run_and_removal(self) -> None:
+        both = {"run": Child(self._run), "removal": Child(self._remove)}
+        killed = self.random.choice(["run", "removal", "neither"])
+        if killed in both:
+            child = both.pop(killed)
+            child.wait(self.random.uniform(0.0, 0.1))
+            child.kill()
+        for kind, other in both.items():
+            answer = self._finished(other, "")
+            if kind == "run":
+                self._expect(answer)
+        self.counts[f"run and removal at once, {killed} killed"] += 1
 
     def _check(self) -> None:
         self._expect(self._finished(Child(self._run), "run"))
