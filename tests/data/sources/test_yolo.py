@@ -289,6 +289,15 @@ def test_an_unusable_data_yaml_is_refused_with_the_way_out(text, message, yolo):
         read(yolo(files))
 
 
+def test_a_tag_of_python_in_data_yaml_calls_nothing(yolo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = "train: images\nnames: !!python/object/apply:os.mkdir [called]\n"
+    source = yolo({"data.yaml": text, "images/1.jpg": None, "labels/1.txt": LABEL})
+    (record,) = read(source)
+    assert record.listed_classes == ("called",)
+    assert not (tmp_path / "called").exists()
+
+
 @pytest.mark.parametrize("names", [(), ("a.yaml", "b.yml")])
 def test_a_folder_without_data_yaml_is_refused(names, yolo):
     with pytest.raises(DataError, match="must contain data.yaml, or one other YAML file; received .* Set source.path"):
