@@ -54,7 +54,7 @@ def disk(
         print_whole(table)
     typer.echo(f"{readable_size(total)} ({total:,} bytes) in {root.absolute()}")
     for address, count, size in copies:
-        typer.echo(f"{readable_size(size)} ({size:,} bytes) in {address}, in {count:,} copies: not on this disk")
+        typer.echo(f"{readable_size(size)} ({size:,} bytes) in {address}, in {count:,} copies: not counted above")
 
 
 def gc(

@@ -199,7 +199,7 @@ def remove_copy(address: str) -> None:
 
 
 def discard(error: DamagedCopy, store: ObjectStore, digest: str) -> str:
-    """Removes what is wrong with a copy, so that the next upload sends it again; returns what was done, as a sentence.
+    """Removes what is wrong with a copy, so that the next upload sends it again; returns what was done, in words.
 
     The files come before the record: after a kill in between, the copy lacks a file, and is refused again.
     """
@@ -207,8 +207,8 @@ def discard(error: DamagedCopy, store: ObjectStore, digest: str) -> str:
         for name in (*error.files, record_name(digest)):
             store.remove(name)
     except StoreError as failure:
-        return f"it cannot be removed: {failure}"
-    return "it was removed, and is sent again when the artifact exists here"
+        return f"it stays, because {failure}"
+    return "it is sent again once the artifact exists here"
 
 
 def record_name(digest: str) -> str:

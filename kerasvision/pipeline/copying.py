@@ -67,6 +67,7 @@ class Fetching:
             is_whole = _bring(record, objects, artifact, store)
         except DamagedCopy as error:
             done = discard(error, objects, digest)
+            store.record_copy(artifact, address, artifact.copies[address], is_whole=False)
             self.remark(f"the copy {address} of {artifact.type} cannot be used: {error}; {done}")
             return False
         if not is_whole:

@@ -215,9 +215,9 @@ class Store:
 
     @_in_store
     def record_copy(self, artifact: ArtifactRecord, address: str, size: int, *, is_whole: bool) -> None:
-        """Records that a copy of this many bytes begins to be sent to an object store, or is whole there.
+        """Records that a copy of this many bytes is whole in an object store, or only begun or damaged.
 
-        A copy that was only begun is not read, but is removed with its artifact.
+        A copy that is not whole is not read, but is removed with its artifact.
         """
         known = json.loads(str(t.properties(t.ArtifactProperty, "artifact_id", artifact.id).get(t.COPIES, "{}")))
         text = json.dumps({**known, address: [size, is_whole]})

@@ -9,11 +9,15 @@ CAMPAIGN = Path(__file__).with_name("campaign.py")
 OF_DIGITS = Path(__file__).with_name("campaign_digits.py")
 
 
+ROUNDS = [(200, seed, ()) for seed in (1, 2, 3)] + [(60, 4, ("--object-store",))]
+
+
 @pytest.mark.parametrize(
-    ("kills", "seed"), [(8, 0), *[pytest.param(200, seed, marks=pytest.mark.slow) for seed in (1, 2, 3)]]
+    ("kills", "seed", "options"), [(8, 0, ()), *[pytest.param(*one, marks=pytest.mark.slow) for one in ROUNDS]]
 )
-def test_after_any_kill_edit_and_damage_a_run_ends_like_an_undisturbed_one(warm, kills, seed):
-    done = warm.run_script(CAMPAIGN, "--kills", kills, "--seed", seed, timeout_seconds=550, with_kerasvision=True)
+def test_after_any_kill_edit_and_damage_a_run_ends_like_an_undisturbed_one(warm, kills, seed, options):
+    words = ("--kills", kills, "--seed", seed, *options)
+    done = warm.run_script(CAMPAIGN, *words, timeout_seconds=550, with_kerasvision=True)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = {what: int(count) for count, what in re.findall(r"^ +(\d+)  (.+)$", done.stdout, flags=re.MULTILINE)}
     assert counts["run killed"] + counts.get("one of two runs killed", 0) > kills / 4

@@ -138,8 +138,8 @@ def test_a_damaged_copy_is_named_and_the_stage_runs_again(toy_run, flaky, tmp_pa
     }
     (sentence,) = (one for one in said if "cannot be used" in one)
     assert sentence == (
-        f"multiply: the copy flaky://bucket/x/{digest} of Model cannot be used: {told[damage]}; it was removed, and is sent "
-        "again when the artifact exists here"
+        f"multiply: the copy flaky://bucket/x/{digest} of Model cannot be used: {told[damage]}; it is sent again once the "
+        "artifact exists here"
     )
     # The stage has made the same content, and its copy is whole again.
     clean(tmp_path / "root")
@@ -332,7 +332,7 @@ def test_the_commands_name_the_copies(toy_run, tmp_path):
         assert done.exit_code == 0, done.output
         return done.output
 
-    assert f"3 B (3 bytes) in {address}, in 3 copies: not on this disk" in command("runs", "disk")
+    assert f"3 B (3 bytes) in {address}, in 3 copies: not counted above" in command("runs", "disk")
     assert json.loads(command("runs", "disk", "--json"))["object_stores"] == [{"address": address, "copies": 3, "size": 3}]
     shown = command("runs", "gc", "--keep", "1")
     assert "copies in object stores: 1, 1 B" in shown
