@@ -11,7 +11,7 @@ KINDS = (
     "run", "resume", "kill: killed", "gc", "gc killed", "process ids", "clock", "undo", "edit during a run",
     "tamper: flip", "tamper: cut", "tamper: delete", "tamper: add", "tamper: other", "tamper: folder",
     "store: older copy", "store: deleted", "store: cut", "store: bits", "refused: damaged store",
-    "disk full: ended", "quota: ended", "broken disk: ended", "read-only: ended", "too many open files: ended",
+    "disk full: ended", "quota: ended", "input/output error: ended", "read-only: ended", "too many open files: ended",
 )  # fmt: skip
 
 
