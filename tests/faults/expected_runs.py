@@ -18,7 +18,7 @@ from leavings import unexplained
 from tampering import tree_sha256
 
 from kerasvision.disk import refused
-from kerasvision.errors import ConfigError, KerasvisionError
+from kerasvision.errors import KerasvisionError
 from kerasvision.pipeline.garbage import Keep, remove_garbage
 from kerasvision.pipeline.local import RUNS_FOLDER, RunResult, plan, run
 from kerasvision.pipeline.store import opened
@@ -92,8 +92,6 @@ class ExpectedRuns(RuleBasedStateMachine):
 
     def _expect_way_out(self, error: KerasvisionError) -> None:
         """Only a damaged store may stop a run; the error must say so, and moving the store away must help."""
-        if isinstance(error, ConfigError):
-            return  # nothing to resume
         assert not self.store_is_sound, f"refused without a reason: {error}"
         STEPS["refused: damaged store"] += 1
         assert "move metadata.sqlite" in str(error), f"no way out: {error}"
