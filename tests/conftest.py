@@ -1,5 +1,6 @@
 """Fixtures that the tests share: usual handling of signals, fast processes, images and trained networks."""
 
+import functools
 import gc
 import importlib.metadata
 import importlib.util
@@ -59,6 +60,19 @@ def spawned_processes_begin_with_tensorflow():
         patch.setattr(
             multiprocessing, "get_context", lambda kind=None: get_context("forkserver" if kind == "spawn" else kind)
         )
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_are_made_once():
+    """Typer makes all commands from their functions whenever the command line is called, which takes 30 ms of each test."""
+    import typer.main
+    import typer.testing
+
+    made = functools.cache(typer.main.get_command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", made)
+        patch.setattr(typer.testing, "_get_command", made)
         yield
 
 

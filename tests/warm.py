@@ -139,16 +139,20 @@ def keep_compiled_code():
 
 
 def import_what_commands_import():
-    """The command line and the libraries that it uses. The sources of the stages are read too, as each run does."""
+    """The command line with its commands, and the libraries that it uses. Sources of stages are read, as each run does."""
     import tensorflow_datasets  # noqa: F401
+    import typer.main
 
     import kerasvision.cli
     import kerasvision.pipeline.local
-    import kerasvision.pipeline.standard  # noqa: F401
+    import kerasvision.pipeline.standard
     from kerasvision.pipeline.code import code_of
     from kerasvision.pipeline.stages.imports import USED
 
     code_of(USED)
+    # Otherwise each fork makes all commands.
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    typer.main.get_command(kerasvision.cli.app)
 
 
 def next_program():
