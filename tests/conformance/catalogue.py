@@ -206,7 +206,7 @@ NETWORKS = [
     Network("show_and_tell", (16, 16, 3), {**SMALL_CAPTIONER, "cell": "gru", "layers": 2}, slow=True),
     Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8}),
     Network("show_attend_tell", (16, 16, 3), {**SMALL_CAPTIONER, "attention": 8, "cell": "rnn", "level": "c2"}, slow=True),
-    Network("localizer", (16, 16, 3), {"backbone": "resnet9", "width": 0.125}, rows=2),
+    Network("localizer", (16, 16, 3), {"backbone": "resnet9", "width": 0.125}, repeats=True, rows=2),
     Network(
         "localizer", (16, 16, 3), {"backbone": "lenet5", "pooling": "flatten", "activation": "linear"}, slow=True, rows=2
     ),
@@ -230,7 +230,7 @@ NETWORKS = [
     # Maps of 34, 17, 9, 5, 3 and 1 cells a side, with 4 or 6 boxes each: 7,034 boxes of 15 numbers.
     Network("ssd300", (268, 268, 3), {"backbone": "vgg11", "width": 1 / 16}, slow=True, rows=7_034 * 15 // 10),
     # 2 x 4 cells of 10 classes and 2 boxes of 5 numbers.
-    Network("yolo", (16, 32, 3), {"backbone": "resnet9", "width": 0.125, "channels": 8, "depth": 1}, rows=16),
+    Network("yolo", (16, 32, 3), {"backbone": "resnet9", "width": 0.125, "channels": 8, "depth": 1}, repeats=True, rows=16),
     Network(
         "yolo",
         (16, 32, 3),

@@ -24,13 +24,15 @@ class Row:
 
     `grey`: it takes images with one channel, too. `exact`: an image alone and in a batch agree to the last bit, and not only
     to a thousandth of a brightness. `boxes`: what becomes of them: they "move", "stay", or go "under" what covers the image;
-    "none": no image with boxes may go through it; "mix": they are those of several images.
+    "none": no image with boxes may go through it; "mix": they are those of several images. `slow`: it applies those of other
+    rows, so its checks are slow.
     """
 
     settings: a.Augmentation
     grey: bool = True
     exact: bool = True
     boxes: str = "stay"
+    slow: bool = False
 
     def __str__(self) -> str:
         fields = ", ".join(f"{name}={getattr(self.settings, name)}" for name in sorted(self.settings.model_fields_set))
@@ -57,8 +59,8 @@ ROWS = [
     Row(a.RandomErasing(), boxes="under"),
     Row(a.RandomErasing(fill=100), boxes="under"),
     Row(a.Cutout(size=9), boxes="under"),
-    Row(a.RandAugment(operations=2, magnitude=15, strongest=30), boxes="move"),
-    Row(a.AugMix(severity=10, width=2, depth=2), boxes="none"),
+    Row(a.RandAugment(operations=2, magnitude=15, strongest=30), boxes="move", slow=True),
+    Row(a.AugMix(severity=10, width=2, depth=2), boxes="none", slow=True),
     Row(a.MixUp(), boxes="none"),
     Row(a.CutMix(probability=0.7), boxes="none"),
     Row(a.Mosaic(probability=0.7), boxes="mix"),
@@ -67,7 +69,8 @@ ONE_BY_ONE = [row for row in ROWS if not row.mixes]
 
 
 def rows(some):
-    return pytest.mark.parametrize("row", some, ids=str)
+    marked = [pytest.param(row, id=str(row), marks=[pytest.mark.slow] if row.slow else []) for row in some]
+    return pytest.mark.parametrize("row", marked)
 
 
 def examples(row, *, channels=3):

@@ -189,7 +189,7 @@ def test_a_transform_of_before_whitening_still_loads(tmp_path):
 TWELVE_BITS = encode_png(np.full((8, 10), 3200, np.uint16))
 
 
-@pytest.mark.parametrize("fit_name", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("fit_name", ["stretch", *(pytest.param(fit, marks=pytest.mark.slow) for fit in ("crop", "pad"))])
 def test_twelve_bits_fill_the_range_in_training_and_serving_alike(fit_name, tmp_path):
     asked = settings("zero_to_one", color_mode="grayscale", image_size=(4, 5), fit=fit_name, significant_bits=12)
     transform = ImageTransform.fit(asked, None)

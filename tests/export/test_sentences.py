@@ -157,6 +157,7 @@ def test_the_score_of_a_sentence_is_its_likelihood_over_its_length(served, expor
     np.testing.assert_allclose(told[:, :2] / tokens[:, :2] ** 0.7, exported.expected["scores"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_words_are_explained_by_places_of_the_image(served, exported, images):
     found = served("explain", image_bytes=tf.constant(images))
     words = texts(found["words"].numpy())

@@ -55,6 +55,7 @@ def test_boxes_have_the_colours_of_the_legend(scenes, tmp_path):
     assert count(drawn, BLUE_ON_BLACK) == 0
 
 
+@pytest.mark.slow
 def test_masks_are_drawn_if_something_reads_them(scenes, tmp_path):
     drawn = picture(scenes, tmp_path, c.RandomFlip(), c.VisibleObjects(tight=True))
     assert count(drawn, BLUE_ON_BLACK) > 4 * (14 * 5) ** 2

@@ -77,8 +77,8 @@ def test_everything_is_read_unless_something_else_is_said(example_set):
     ("reads", "expected"),
     [
         ({"label"}, ["id", "image", "label"]),
-        ({"captions"}, ["captions", "id", "image"]),
-        ({"mask"}, ["id", "image"]),  # a part of the objects
+        pytest.param({"captions"}, ["captions", "id", "image"], marks=pytest.mark.slow),
+        pytest.param({"mask"}, ["id", "image"], marks=pytest.mark.slow),  # a part of the objects
         ({"objects"}, ["id", "image", "objects", *(f"objects/{part}" for part in ("area", "bbox", "crowd", "label"))]),
     ],
 )

@@ -57,6 +57,7 @@ def test_an_engine_that_answers_otherwise_is_complained_about(exported):
     assert complaint == "serve --engine openvino: numbers differ by up to 0.5 (allowed: 0.0001)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "bound"), [("openvino", 1e-5), pytest.param("openvino_bfloat16", 0.02, marks=pytest.mark.slow)]
 )

@@ -71,6 +71,7 @@ def test_a_crop_says_where_it_puts_the_pixels_of_the_picture():
         assert crop(tf.constant(row))[0, int(y), int(x), 0] == 1
 
 
+@pytest.mark.slow
 def test_the_saved_model_and_its_proof_answer_with_the_mean_over_ten_crops(transform, network, tmp_path):
     pictures = np.stack([resize_image(image, image_size=(10, 10), fit="crop") for image in IMAGES])
     crops = [transform.scaled(tf.constant(in_numpy(picture))) for picture in pictures]

@@ -106,6 +106,7 @@ def test_average_precision_of_the_served_answers_is_that_of_pycocotools(predicte
             assert found[name] == pytest.approx(figure, abs=1e-6), name
 
 
+@pytest.mark.slow
 def test_page_says_which_level_learns_how_many_of_the_training_objects(data, trained):
     from kerasvision.evaluation.taught import lessons
 
