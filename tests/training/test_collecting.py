@@ -217,8 +217,9 @@ def test_a_score_that_first_has_a_value_later_is_left_out_with_a_warning():
 # --- On several devices
 
 
-def test_two_replicas_have_the_scores_weights_and_history_of_one_device(on_replicas):
-    one, two = on_replicas["1 maps"], on_replicas["2 maps"]
+@pytest.mark.slow
+def test_two_replicas_have_the_scores_weights_and_history_of_one_device(on_replicas_in_each_case):
+    one, two = (on_replicas_in_each_case[f"{replicas} maps"] for replicas in (1, 2))
     assert one.keys() == two.keys()
     assert one["history val_rows"].tolist() == [24, 24]
     for name, value in one.items():
