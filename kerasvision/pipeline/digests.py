@@ -45,7 +45,7 @@ def tree_digest(paths: Iterable[Path], memo: Memo | None) -> str:
     Without `memo`, every file is read.
 
     Raises:
-        FileNotFoundError: one of the paths does not exist.
+        OSError: one of the paths does not exist, or a file cannot be read.
     """
     return digest_of(tree_files(paths, memo))
 
@@ -59,7 +59,8 @@ def tree_files(paths: Iterable[Path], memo: Memo | None) -> dict[str, str]:
     """SHA-256 of each file of whole folders, by its name: the number of the folder, from 0, then the path below it.
 
     Raises:
-        FileNotFoundError: one of the paths does not exist.
+        OSError: one of the paths does not exist, or a file cannot be read. A reason in place of its SHA-256 would be
+            recorded as the content.
     """
     files: list[tuple[str, Path]] = []
     for number, root in enumerate(paths):
@@ -67,14 +68,18 @@ def tree_files(paths: Iterable[Path], memo: Memo | None) -> dict[str, str]:
             raise FileNotFoundError(root)
         found = (path for path in root.rglob("*") if path.is_file())
         files += [(f"{number}/{path.relative_to(root).as_posix()}", path) for path in found]
-    return file_digests(files, memo)
+    return {name: _raised(found) for name, found in _read(files, memo).items()}
 
 
 def file_digests(files: Iterable[tuple[str, Path]], memo: Memo | None) -> dict[str, str]:
     """name -> SHA-256 of each file, or why it cannot be read, so that changed permissions count as a change."""
+    return {name: _digest_or_fault(found) for name, found in _read(files, memo).items()}
+
+
+def _read(files: Iterable[tuple[str, Path]], memo: Memo | None) -> dict[str, str | OSError]:
     named = [(name, path, path_key(path)) for name, path in files]
     found = read_changed("digest", {key: path for _, path, key in named}, lambda _, path: file_digest(path), memo)
-    return {name: _digest_or_fault(found[key]) for name, _, key in named}
+    return {name: found[key] for name, _, key in named}
 
 
 def read_changed(
@@ -114,6 +119,12 @@ def path_key(path: Path) -> str:
 
 def _digest_or_fault(found: str | OSError) -> str:
     return f"cannot be read: {found.strerror}" if isinstance(found, OSError) else found
+
+
+def _raised(found: str | OSError) -> str:
+    if isinstance(found, OSError):
+        raise found
+    return found
 
 
 def _state(path: Path) -> FileState:

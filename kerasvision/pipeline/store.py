@@ -5,21 +5,18 @@ Every change of the store is one transaction. `tables.py` explains the tables.
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from functools import wraps
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import peewee as pw
 
 from kerasvision.errors import StoreError
-from kerasvision.pipeline import memo, mlmd
+from kerasvision.pipeline import memo
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.artifacts import Artifact
-from kerasvision.pipeline.database import UNUSABLE, check_path, empty_database, open_database, unusable
 from kerasvision.pipeline.digests import FileState, Finding
 from kerasvision.pipeline.fingerprint import Fingerprint
-from kerasvision.pipeline.locks import alone
 from kerasvision.pipeline.memo import chunks
 from kerasvision.pipeline.processes import KILLED, this_process
 from kerasvision.pipeline.provenance import Provenance, read_provenance
@@ -34,34 +31,13 @@ from kerasvision.pipeline.rows import (
     seconds_since,
 )
 from kerasvision.pipeline.run_search import count_runs, find_run, find_runs, run_request
+from kerasvision.pipeline.store_file import StoreFile, in_store
 
-SCHEMA_VERSION = 1
 # A fingerprint as plain data.
 Parts = Mapping[str, Any]
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
-def _in_store(method: Callable[Concatenate["Store", P], R]) -> Callable[Concatenate["Store", P], R]:
-    """Runs a method against this store's file, in one transaction, and turns SQLite's errors into ours."""
-
-    @wraps(method)
-    def bound(self: "Store", /, *args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            t.bind(self.database)
-            # IMMEDIATE: take the write lock at the start; a read that turns into a write cannot wait for it.
-            with self.database.atomic("DEFERRED" if self.read_only else "IMMEDIATE"):
-                return method(self, *args, **kwargs)
-        except BaseException as error:
-            self._types = {}  # the transaction is rolled back, and with it new types
-            if isinstance(error, UNUSABLE):
-                raise unusable(self.file, error) from error
-            raise
-
-    return bound
-
-
-class Store:
+class Store(StoreFile):
     """The metadata store of one root.
 
     Args:
@@ -73,66 +49,9 @@ class Store:
         StoreError: the folder or file cannot be read or written, is damaged, or comes from a newer version.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False, between_machines: bool = False) -> None:
-        self.folder = folder.absolute()
-        self.file = self.folder / "metadata.sqlite"
-        self.read_only = read_only
-        self._types: dict[tuple[str, int], int] = {}
-        check_path(self.folder)
-        # SQLite fails instead of waiting if two processes switch one new file to WAL.
-        with nullcontext() if read_only else alone(self.folder, "metadata"):
-            self.database = open_database(self.file, read_only=read_only, between_machines=between_machines)
-            try:
-                self._check_schema()
-            except UNUSABLE as error:
-                self.close()
-                raise unusable(self.file, error) from error
-            except StoreError:
-                self.close()
-                raise
-
-    def _check_schema(self) -> None:
-        t.bind(self.database)
-        version = self.database.pragma("user_version")
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.file} was written by a newer version of kerasvision (its schema {version}, ours {SCHEMA_VERSION})",
-                hint="update kerasvision, or choose another --root",
-            )
-        if version < SCHEMA_VERSION and self._may_create():
-            self._create()
-        # Earlier versions did not write properties of runs and sources, and ignore these tables.
-        there = self.database.get_tables()
-        missing = [table for table in (t.ContextProperty, t.SourceFile) if table._meta.table_name not in there]
-        if not self.read_only:
-            self.database.create_tables(missing)
-            mlmd.complete(self.database)
-        self._tells_of_runs = not self.read_only or t.ContextProperty not in missing
-        self._knows_sources = not self.read_only or t.SourceFile not in missing
-
-    def _may_create(self) -> bool:
-        """Whether tables can be created. A reader creates them in memory, if a killed process created a file without any."""
-        if self.read_only and self.file.exists():
-            if self.database.get_tables():
-                return False
-            self.database.close()
-            self.database = empty_database()
-            t.bind(self.database)
-        return True
-
-    def _create(self) -> None:
-        with self.database.atomic("IMMEDIATE"):
-            if self.database.pragma("user_version") < SCHEMA_VERSION:
-                self.database.create_tables(t.TABLES)
-                self.database.pragma("user_version", SCHEMA_VERSION)
-
-    def close(self) -> None:
-        """Closes the file."""
-        self.database.close()
-
     # The launcher's changes, in the order in which it makes them.
 
-    @_in_store
+    @in_store
     def start(
         self,
         *,
@@ -154,12 +73,12 @@ class Store:
         properties = {"fingerprint": json.dumps(fingerprint), "process": this_process().to_text()}
         return self._new_execution(pipeline, run, node, t.RUNNING, key, inputs, properties, above=above)
 
-    @_in_store
+    @in_store
     def promise(self, execution: int, outputs: dict[str, Artifact]) -> dict[str, int]:
         """Registers PENDING artifacts, before their folders exist under these names; returns their ids."""
         return {key: self._new_artifact(execution, key, artifact) for key, artifact in outputs.items()}
 
-    @_in_store
+    @in_store
     def publish(self, execution: int, outputs: dict[int, tuple[Artifact, str]], *, seconds: float) -> None:
         """Marks the execution as COMPLETE and its artifacts as LIVE: from now on they can be reused."""
         for artifact_id, (artifact, digest) in outputs.items():
@@ -169,7 +88,7 @@ class Store:
         t.set_property(t.ExecutionProperty, "execution_id", execution, "seconds", seconds)
         t.update(t.ExecutionRow, execution, last_known_state=t.COMPLETE)
 
-    @_in_store
+    @in_store
     def fail(self, execution: int, error: str, *, state: int = t.FAILED, killed: bool = False) -> list[Path]:
         """Marks the execution as FAILED or CANCELED; returns the folders that its artifacts would have had.
 
@@ -188,7 +107,7 @@ class Store:
             t.update(t.ArtifactRow, artifact.id, state=t.ABANDONED)
         return [artifact.uri for artifact in promised]
 
-    @_in_store
+    @in_store
     def reuse(
         self,
         *,
@@ -213,7 +132,7 @@ class Store:
         t.new_events(execution, t.OUTPUT, {key: artifact.id for key, artifact in outputs.items()})
         return True
 
-    @_in_store
+    @in_store
     def record_copy(self, artifact: ArtifactRecord, address: str, size: int, *, is_whole: bool) -> None:
         """Records that a copy of this many bytes is whole in an object store, or only begun or damaged.
 
@@ -223,7 +142,7 @@ class Store:
         text = json.dumps({**known, address: [size, is_whole]})
         t.set_property(t.ArtifactProperty, "artifact_id", artifact.id, t.COPIES, text)
 
-    @_in_store
+    @in_store
     def start_run(self, run: RunRecord, request: str = "") -> None:
         """Registers a run, so that it is listed even if its first stage fails; `request` is what was asked of it."""
         self._contexts({"pipeline": run.pipeline})
@@ -231,21 +150,21 @@ class Store:
         properties |= {"request": request} if request else {}
         self._set_run_properties(run, properties)
 
-    @_in_store
+    @in_store
     def end_run(self, run: RunRecord, state: int) -> None:
         """Marks the run as COMPLETE, FAILED or CANCELED, and records how long it took."""
         self._set_run_properties(run, {"state": state, "seconds": seconds_since(run.started_ms)})
 
     # Removal (see `garbage.py`).
 
-    @_in_store
+    @in_store
     def mark_for_deletion(self, unneeded: Callable[[Provenance], Collection[int]]) -> None:
         """Decides which artifacts are not needed, and marks them, in one transaction: none of them is reused from now on."""
         for numbers in chunks(sorted(unneeded(read_provenance()))):
             changed = {"state": t.MARKED_FOR_DELETION, "last_update_time_since_epoch": t.now_ms()}
             t.ArtifactRow.update(**changed).where(t.ArtifactRow.id.in_(numbers)).execute()
 
-    @_in_store
+    @in_store
     def mark_deleted(self, numbers: Iterable[int]) -> None:
         """Records that the folders of marked artifacts are gone."""
         for some in chunks(sorted(numbers)):
@@ -254,19 +173,19 @@ class Store:
 
     # Queries.
 
-    @_in_store
+    @in_store
     def with_digest(self, digest: str) -> list[int]:
         """The ids of the LIVE artifacts with this digest."""
         p, row = t.ArtifactProperty, t.ArtifactRow
         owners = p.select(p.artifact_id).where(p.name == "digest", p.string_value == digest)
         return [found.id for found in row.select(row.id).where(row.id.in_(owners), row.state == t.LIVE)]
 
-    @_in_store
+    @in_store
     def provenance(self) -> Provenance:
         """The history of all runs."""
         return read_provenance()
 
-    @_in_store
+    @in_store
     def finished(self, key: str) -> tuple[int, dict[str, ArtifactRecord]] | None:
         """(execution id, outputs) of the newest COMPLETE execution with this key, all of whose outputs are LIVE."""
         for row in executions_in("execution_cache", key, t.COMPLETE):
@@ -275,30 +194,30 @@ class Store:
                 return row.id, outputs
         return None
 
-    @_in_store
+    @in_store
     def running(self, pipeline: str, node: str) -> list[int]:
         """Executions of a node without a recorded end. If you hold the node's lock, their processes have ended."""
         return [row.id for row in executions_in("node", f"{pipeline}.{node}", t.RUNNING)]
 
-    @_in_store
+    @in_store
     def fingerprints(self, pipeline: str, node: str, *, limit: int | None = 2) -> list[tuple[int, Parts]]:
         """(execution id, fingerprint as plain data) of a node's COMPLETE executions, newest first."""
         rows = executions_in("node", f"{pipeline}.{node}", t.COMPLETE)
         return [(row.id, fingerprint_parts(row.id)) for row in rows[:limit]]
 
-    @_in_store
+    @in_store
     def fingerprint(self, execution: int) -> Parts:
         """The fingerprint of an execution as plain data, whether it finished or not; empty for a reuse."""
         return fingerprint_parts(execution)
 
-    @_in_store
+    @in_store
     def fetched(self, pipeline: str, node: str) -> list[str]:
         """The copies that the node's newest execution brought back; empty unless that was a reuse of a copy."""
         newest = executions_in("node", f"{pipeline}.{node}")[:1]
         recorded = [t.properties(t.ExecutionProperty, "execution_id", row.id).get(t.FETCHED) for row in newest]
         return [str(address) for text in recorded if text for address in json.loads(str(text))]
 
-    @_in_store
+    @in_store
     def unfinished_fingerprint(self, pipeline: str, node: str) -> Parts | None:
         """The fingerprint of the node's newest execution that was not a reuse, if it failed or was stopped; else None."""
         rows = executions_in("node", f"{pipeline}.{node}")
@@ -307,7 +226,7 @@ class Store:
             return None
         return fingerprint_parts(newest.id)
 
-    @_in_store
+    @in_store
     def earlier_outputs(self, pipeline: str, node: str) -> list[tuple[str, dict[str, ArtifactRecord]]]:
         """(key of the fingerprint, LIVE outputs) of a node's COMPLETE executions, newest first."""
         found = []
@@ -316,7 +235,7 @@ class Store:
             found.append((Fingerprint.from_data(parts).key, outputs))
         return found
 
-    @_in_store
+    @in_store
     def blessed_models(self, pipeline: str) -> Iterator[ArtifactRecord]:
         """SavedModels of a pipeline that were blessed and are still LIVE, newest first."""
         models: dict[int, ArtifactRecord] = {}
@@ -329,17 +248,17 @@ class Store:
                         break
         return iter(models.values())
 
-    @_in_store
+    @in_store
     def runs(self, *, newest: int | None = None, purpose: str | None = None) -> list[RunRecord]:
         """Runs, newest first; `newest` limits their number, and `purpose` selects those for one purpose."""
         return find_runs(tells=self._tells_of_runs, newest=newest, purpose=purpose)
 
-    @_in_store
+    @in_store
     def count_runs(self) -> int:
         """How many runs the store has."""
         return count_runs()
 
-    @_in_store
+    @in_store
     def run(self, run_id: str) -> RunRecord:
         """The run whose id begins with this text; `latest` is the newest run of a whole pipeline.
 
@@ -348,18 +267,18 @@ class Store:
         """
         return find_run(run_id, tells=self._tells_of_runs)
 
-    @_in_store
+    @in_store
     def request(self, run: RunRecord) -> str:
         """What was asked of a run, as `start_run` received it; "" if that was not recorded."""
         return run_request(run) if self._tells_of_runs else ""
 
-    @_in_store
+    @in_store
     def executions(self, run: RunRecord) -> list[ExecutionRecord]:
         """The executions of a run, in order."""
         rows = executions_in("pipeline_run", f"{run.pipeline}/{run.id}")
         return [execution_record(row, self.folder) for row in reversed(rows)]
 
-    @_in_store
+    @in_store
     def producer(self, artifact: int) -> ExecutionRecord | None:
         """The execution that made an artifact."""
         row = (
@@ -372,12 +291,12 @@ class Store:
 
     # Findings about files (see digests.Memo).
 
-    @_in_store
+    @in_store
     def recall(self, finding: Finding, keys: list[str]) -> dict[str, tuple[FileState, str, int]]:
         """key -> (state, what was found, time of reading) of the known keys."""
         return memo.recall(finding, keys) if self._remembers(finding) else {}
 
-    @_in_store
+    @in_store
     def remember(self, finding: Finding, rows: list[tuple[str, FileState, str, int]]) -> None:
         """Keeps what was found in files, unless the store is read-only."""
         if not self.read_only:

@@ -1,11 +1,13 @@
 """Running a pipeline: what executes, what is reused, and why."""
 
+import errno
 import os
 import shutil
 
 import pytest
 
-from kerasvision.errors import ConfigError, DataError, GraphError, StageError
+from kerasvision.errors import ConfigError, DataError, GraphError, KerasvisionError, StageError
+from kerasvision.pipeline import digests
 from kerasvision.pipeline.history import lineage, list_runs, show_run, why
 from kerasvision.pipeline.local import plan, run
 from kerasvision.pipeline.tables import FAILED
@@ -131,6 +133,23 @@ def test_failed_stage_keeps_what_finished_and_says_where_the_story_is(toy, numbe
     assert not list((tmp_path / "runs" / "artifacts").rglob("*.tmp"))
     number.write_text("7")
     assert reused(run(toy.pipeline(number), root=tmp_path)) == {"read": False, "multiply": False}
+
+
+def test_result_that_cannot_be_read_is_not_recorded(toy, number, tmp_path, monkeypatch):
+    """Otherwise the reason, in place of a SHA-256, would be part of the artifact's digest."""
+    made, read, failed = toy.pipeline(number), digests.file_digest, []
+
+    def fails_once(path):
+        if path.name == "sign.txt" and not failed:
+            failed.append(path)
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return read(path)
+
+    monkeypatch.setattr(digests, "file_digest", fails_once)
+    with pytest.raises(KerasvisionError, match="Input/output error"):
+        run(made, root=tmp_path)
+    assert reused(run(made, root=tmp_path)) == {"read": False, "multiply": False}
+    assert reused(run(made, root=tmp_path)) == {"read": True, "multiply": True}
 
 
 def test_file_that_changes_while_it_is_read_is_refused(toy, number, tmp_path):
