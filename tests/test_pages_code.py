@@ -38,6 +38,7 @@ PIECES = {
     ("listeners",): ("digits",),
     ("cluster",): ("digits",),
     ("object_store",): ("digits",),
+    ("runner",): ("digits",),
     ("source",): ("flowers",),
     ("splits",): ("digits", "flowers"),
 }
