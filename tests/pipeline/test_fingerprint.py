@@ -1,5 +1,6 @@
 """Fingerprints change with every change that matters, and with no other."""
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ from kerasvision.config.base import canonical_json
 from kerasvision.config.stages import stage_settings
 from kerasvision.pipeline.checks import check_pipeline
 from kerasvision.pipeline.code import code_digests
-from kerasvision.pipeline.digests import file_digests
+from kerasvision.pipeline.digests import file_digests, tree_digest
 from kerasvision.pipeline.fingerprint import fingerprint
 from kerasvision.pipeline.standard import standard_pipeline
 from kerasvision.pipeline.store import opened
@@ -207,3 +209,15 @@ def test_a_file_without_permission_stops_no_check_before_the_run(tmp_path, monke
     monkeypatch.setattr(Path, "stat", refuse)
     check_pipeline(standard_pipeline(experiment))
     assert [name for name, _ in source.files()] == ["cat/1.jpg", "dog/2.jpg"]
+
+
+def test_a_folder_with_a_file_that_cannot_be_read_has_no_digest(tmp_path, monkeypatch):
+    """A result was published with the digest of the words "cannot be read"."""
+    (tmp_path / "number.txt").write_text("7")
+
+    def refuse(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr("kerasvision.pipeline.digests._digest", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        tree_digest([tmp_path], None)
