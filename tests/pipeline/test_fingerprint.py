@@ -218,6 +218,6 @@ def test_a_folder_with_a_file_that_cannot_be_read_has_no_digest(tmp_path, monkey
     def refuse(path):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
-    monkeypatch.setattr("kerasvision.pipeline.digests._digest", refuse)
+    monkeypatch.setattr("kerasvision.pipeline.digests.file_digest", refuse)
     with pytest.raises(OSError, match="Input/output error"):
         tree_digest([tmp_path], None)
