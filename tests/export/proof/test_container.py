@@ -36,6 +36,7 @@ def test_nothing_is_asked_without_an_engine_or_its_image(engine, monkeypatch):
     assert why_no_container(IMAGE) == "neither docker nor podman is installed"
 
 
+@pytest.mark.slow
 def test_a_container_is_asked_about_every_image_and_stopped(engine, trained):
     images = [example["image"].numpy() for example in trained.examples.dataset("test").take(5)]
     received = ask_container(trained.saved_model, image=IMAGE, images=images)
