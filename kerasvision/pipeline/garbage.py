@@ -237,11 +237,13 @@ def _copies(known: Provenance, needed: Needs) -> dict[str, int]:
     """Address -> size of the copies that nothing needs. One copy may belong to several artifacts."""
     unneeded: dict[str, int] = {}
     kept: set[str] = set()
-    for number, one in known.artifacts.items():
-        if one.state == t.LIVE and number in needed.artifacts:
-            kept |= known.copies(number, half=True).keys()
-        elif one.state in (t.LIVE, t.MARKED_FOR_DELETION):
-            unneeded |= known.copies(number, half=True)
+    # Artifacts with copies are among those with properties: most have none.
+    for number in known.properties.keys() & known.artifacts.keys():
+        copies, state = known.copies(number, half=True), known.artifacts[number].state
+        if state == t.LIVE and number in needed.artifacts:
+            kept |= copies.keys()
+        elif state in (t.LIVE, t.MARKED_FOR_DELETION):
+            unneeded |= copies
     return {address: size for address, size in unneeded.items() if address not in kept}
 
 
