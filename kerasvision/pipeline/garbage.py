@@ -257,24 +257,21 @@ def _pushed(known: Provenance, root: Path) -> Iterator[int]:
 
 def _newest_blessed(known: Provenance) -> Iterator[int]:
     """The blessing of the newest blessed model of each pipeline, as long as its SavedModel is there."""
-    seen = set()
-    for execution in sorted(known.nodes, reverse=True):
-        pipeline, _ = known.nodes[execution]
-        if pipeline in seen or known.states.get(execution) != t.COMPLETE:
-            continue
-        for number in known.writes[execution]:
-            is_blessing = known.is_live(number) and known.artifacts[number].type == "ModelBlessing"
-            if is_blessing and known.properties.get(number, {}).get("blessed") == 1:
-                seen.add(pipeline)
-                yield number
+    blessed = (number for number, recorded in known.properties.items() if recorded.get("blessed") == 1)
+    made = ((known.makers[number], number) for number in blessed if number in known.makers and known.is_live(number))
+    newest: dict[str, int] = {}
+    for execution, number in sorted(made, reverse=True):
+        is_known = known.artifacts[number].type == "ModelBlessing" and execution in known.nodes
+        if is_known and newest.setdefault(known.nodes[execution][0], execution) == execution:
+            yield number
 
 
 def _unfinished(known: Provenance) -> set[int]:
     """The newest execution of each stage, if it did not finish: the next one may continue from its work."""
     newest: dict[tuple[str, str], int] = {}
     for execution, node in known.nodes.items():
-        if known.states.get(execution) != t.CACHED:
-            newest[node] = max(newest.get(node, 0), execution)
+        if execution > newest.get(node, 0) and known.states.get(execution) != t.CACHED:
+            newest[node] = execution
     return {execution for execution in newest.values() if known.states.get(execution) != t.COMPLETE}
 
 

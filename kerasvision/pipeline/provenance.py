@@ -4,8 +4,10 @@ It is read in a few statements, whatever the number of runs. So a question about
 tables.
 """
 
+import gc
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ _CONTEXTS = """
 _ARTIFACTS = """
     SELECT Artifact.id, Type.name, Artifact.uri, Artifact.state FROM Artifact
     JOIN Type ON Type.id = Artifact.type_id WHERE Artifact.uri IS NOT NULL"""
+_EVENTS = "SELECT artifact_id, execution_id FROM Event WHERE type = ? ORDER BY id"
 # Of artifacts that a push recorded, of blessings, and of artifacts with copies in object stores.
 _PROPERTIES = """
     SELECT artifact_id, name, int_value, string_value FROM ArtifactProperty
@@ -119,24 +122,36 @@ class Provenance:
         return found
 
 
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """No garbage collections meanwhile: they would look at the growing history again and again, and find nothing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_collections()
 def read_provenance() -> Provenance:
     """The history of the store to which the tables are bound."""
     ask = t.ArtifactRow._meta.database.execute_sql
     states = dict(ask("SELECT id, last_known_state FROM Execution"))
     reads, writes, makers = defaultdict(list), defaultdict(list), {}
-    for artifact, execution, kind in ask("SELECT artifact_id, execution_id, type FROM Event ORDER BY id"):
-        if kind == t.INPUT:
-            reads[execution].append(artifact)
-        elif kind == t.OUTPUT:
-            writes[execution].append(artifact)
-            if states.get(execution) == t.COMPLETE:
-                makers[artifact] = execution
+    for artifact, execution in ask(_EVENTS, (t.INPUT,)):
+        reads[execution].append(artifact)
+    for artifact, execution in ask(_EVENTS, (t.OUTPUT,)):
+        writes[execution].append(artifact)
+        if states.get(execution) == t.COMPLETE:
+            makers[artifact] = execution
     runs, keys, nodes = _contexts(ask)
     properties: dict[int, dict[str, Any]] = defaultdict(dict)
     for artifact, name, number, text in ask(_PROPERTIES):
         properties[artifact][name] = number if text is None else text
     return Provenance(
-        artifacts={row[0]: KnownArtifact(*row) for row in ask(_ARTIFACTS)},
+        artifacts={one.id: one for one in map(KnownArtifact._make, ask(_ARTIFACTS))},
         reads=reads,
         writes=writes,
         makers=makers,
