@@ -36,7 +36,7 @@ class ExpectedRuns(RuleBasedStateMachine):
         kept: the worlds whose results must exist: they were made, and neither removed nor touched since. The newest is last.
         ends: (factor, offset, whether the run finished) of the runs in the store, in order; None if that is not known.
         store_is_sound: whether nobody has damaged the store.
-        behind: by how many seconds the clock was set back.
+        behind: by how many seconds the clock was set back; less than 0 if it was set forward.
     """
 
     def __init__(self) -> None:
@@ -169,7 +169,7 @@ class ExpectedRuns(RuleBasedStateMachine):
 
     @contextmanager
     def _clock(self) -> Iterator[None]:
-        """The clock of this process is set back. That of the file system is not, as on another machine."""
+        """The clock of this process is set back or forward. That of the file system is not, as on another machine."""
         now, now_ns = time.time, time.time_ns
         with mock.patch("time.time", lambda: now() - self.behind):
             with mock.patch("time.time_ns", lambda: now_ns() - self.behind * 10**9):
