@@ -28,7 +28,7 @@ class Prepared:
     @property
     def training_folder(self) -> Path:
         """The examples that the trainer reads: reduced copies, if the transform keeps some."""
-        from kerasvision.data.copies import examples_to_train_on
+        from kerasvision.data.reduced_copies import examples_to_train_on
 
         return examples_to_train_on(self.examples_folder, self.transform_file)
 

@@ -172,8 +172,12 @@ class Transform(Config):
 
     @model_validator(mode="after")
     def _is_reduced_once(self) -> "Transform":
+        if self.working_side is None:
+            if not self.keep_copies:
+                raise ValueError("without working_side no copies are kept; received keep_copies=False. Set working_side too")
+            return self
         least = math.ceil(max(self.image_size) / self.crop_fraction)
-        if self.working_side is not None and self.working_side < least:
+        if self.working_side < least:
             raise ValueError(
                 f"images reduced to working_side={self.working_side} would be enlarged again; it must be at least the "
                 f"longer side of image_size{' / crop_fraction' if self.crop_fraction < 1 else ''}, {least}"

@@ -115,7 +115,7 @@ class CopyRecord:
 
 
 def read_copy(store: ObjectStore, name: str) -> CopyRecord | None:
-    """The record of a copy; None if there is none, so that nothing was copied, or not to its end.
+    """The record of a copy; None if nothing was copied, or not all of it.
 
     Raises:
         DamagedCopy: there is something else in its place.

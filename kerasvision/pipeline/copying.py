@@ -61,7 +61,7 @@ class Fetching:
         try:
             record = read_copy(objects, record_name(digest))
             if record is None:
-                raise DamagedCopy("there is none")
+                raise DamagedCopy("it does not exist, or is not complete")
             if record.digest != artifact.digest:
                 raise DamagedCopy("it is that of another artifact")
             is_whole = _bring(record, objects, artifact, store)

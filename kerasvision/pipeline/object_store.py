@@ -96,7 +96,7 @@ class ObjectStore:
         return {str(path): int(size) for path, size in found.items()}
 
     def remove(self, name: str) -> None:
-        """Removes a file, or a folder with all below it. It is no error if there is none."""
+        """Removes a file, or a folder with all below it. Nothing happens if it does not exist."""
         try:
             self._tried("removed", name, _removed)
         except FileNotFoundError:

@@ -15,9 +15,9 @@ from kerasvision import quiet
 from kerasvision.config.overrides import with_values
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.all_images import AllImages
-from kerasvision.data.copies import examples_to_train_on
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.names import class_names
+from kerasvision.data.reduced_copies import examples_to_train_on
 from kerasvision.data.transform import ImageTransform
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.errors import StageError

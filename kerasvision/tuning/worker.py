@@ -87,9 +87,9 @@ class Trainer:
     def __init__(self, setup: Setup) -> None:
         import tensorflow as tf
 
-        from kerasvision.data.copies import examples_to_train_on
         from kerasvision.data.examples import ExampleSet
         from kerasvision.data.names import class_names
+        from kerasvision.data.reduced_copies import examples_to_train_on
         from kerasvision.data.transform import ImageTransform
         from kerasvision.data.validating.schema import DataSchema
         from kerasvision.training.devices.strategy import make_logical_devices

@@ -17,7 +17,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kerasvision import config as c
-from kerasvision.data.copies import bitmap
+from kerasvision.data.reduced_copies import bitmap
 from kerasvision.data.transform import ImageTransform
 from kerasvision.ops.working import open_working
 

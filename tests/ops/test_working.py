@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kerasvision import config as c
-from kerasvision.data.copies import bitmap
+from kerasvision.data.reduced_copies import bitmap
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError
 from kerasvision.ops.images import decode_image
@@ -32,7 +32,7 @@ def transform(**settings):
 
 
 def test_the_picture_is_the_mean_of_what_it_replaces():
-    """Pillow is the judge: its box-sized triangle filter averages in the same way, and rounds each axis."""
+    """Pillow is the judge: its triangle filter has the same width. It rounds after each axis."""
     picture = open_working(tf.constant(jpeg()), color_mode="rgb", working_side=SIDE)
     whole = Image.fromarray(decode_image(jpeg(), color_mode="rgb").numpy())
     expected = np.asarray(whole.resize((WIDTH // 2, SIDE), Image.Resampling.BILINEAR), np.int16)
@@ -86,11 +86,13 @@ def test_bitmaps_of_any_width_are_read_as_they_were_written(width, channels):
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(bitmap(pixels)))), np.broadcast_to(pixels, (3, width, 3)))
 
 
-def test_a_side_that_the_network_would_enlarge_again_is_refused():
+def test_a_side_that_the_network_would_enlarge_again_or_copies_without_one_are_refused():
     with pytest.raises(ConfigError, match="at least the longer side of image_size, 32"):
         transform(working_side=31)
     with pytest.raises(ConfigError, match=r"image_size / crop_fraction, 40"):
         transform(working_side=39, fit="crop", crop_fraction=0.8)
+    with pytest.raises(ConfigError, match="without working_side no copies are kept; received keep_copies=False"):
+        transform(keep_copies=False)
     assert transform(working_side=40, fit="crop", crop_fraction=0.8).settings.working_side == 40
 
 

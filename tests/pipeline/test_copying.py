@@ -133,7 +133,7 @@ def test_a_damaged_copy_is_named_and_the_stage_runs_again(toy_run, flaky, tmp_pa
     told = {
         "changed": "its file product.txt has other content",
         "lost": "its file product.txt is missing",
-        "record lost": "there is none",
+        "record lost": "it does not exist, or is not complete",
         "record changed": "it is not the record of a copy",
     }
     (sentence,) = (one for one in said if "cannot be used" in one)

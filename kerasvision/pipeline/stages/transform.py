@@ -14,9 +14,9 @@ def transform(
 ) -> None:
     """Examples -> TransformGraph. This stage rejects data with errors."""
     from kerasvision import lookup
-    from kerasvision.data.copies import keep_copies
     from kerasvision.data.examples import ExampleSet
     from kerasvision.data.names import save_names
+    from kerasvision.data.reduced_copies import keep_copies
     from kerasvision.data.splits import TRAIN
     from kerasvision.data.transform import ImageTransform
     from kerasvision.data.validating.anomalies import refuse_errors

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from kerasvision import config as c
-from kerasvision.data import copies
+from kerasvision.data import reduced_copies
 from kerasvision.data.all_images import AllImages
-from kerasvision.data.copies import FOLDER, examples_to_train_on, keep_copies, needed_bytes, write_copies
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.batches import training_batches
 from kerasvision.data.png import encode_png
+from kerasvision.data.reduced_copies import FOLDER, examples_to_train_on, keep_copies, needed_bytes, write_copies
 from kerasvision.data.transform import ImageTransform
 
 SETTINGS = c.Transform(image_size=(16, 16), working_side=24, fit="crop")
@@ -134,7 +134,7 @@ def test_a_disk_that_fills_up_leaves_no_half_copies(number, is_full, photos, man
         (tmp_path / FOLDER / "half").write_bytes(b"x")
         raise OSError(number, "no more")
 
-    monkeypatch.setattr(copies, "write_copies", fails)
+    monkeypatch.setattr(reduced_copies, "write_copies", fails)
     file = tmp_path / "transform.json"
     if is_full:
         assert keep_copies(photos, manifest, file, settings=SETTINGS) == photos
