@@ -21,12 +21,13 @@ from kerasvision.pipeline.standard import load_pipeline
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pipeline")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first of them, to add to an earlier run")
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     arguments = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as root:
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.first, arguments.first + arguments.seeds):
             began = time.monotonic()
             pipeline = load_pipeline(arguments.pipeline, overrides=[*arguments.overrides, f"training.seed={seed}"])
             result = run(pipeline, root=root)
