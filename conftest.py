@@ -3,10 +3,15 @@
 import compileall
 import contextlib
 import gc
+import os
 import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Several processes share the cores. With threads of their own, NumPy's and scikit-learn's functions mostly wait for each other.
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
 
 # TensorFlow is imported during the collection of tests. Garbage collection is off until then: see kerasvision/quiet.py.
 gc.disable()

@@ -1,4 +1,7 @@
-"""How Sphinx builds the documentation: `sphinx-build -W --keep-going docs build/docs`, without a network."""
+"""How Sphinx builds the documentation: `sphinx-build -W --keep-going docs build/docs`, without a network.
+
+The notebooks are stored without what their cells print, so a build executes them, except with `-D nb_execution_mode=off`.
+"""
 
 import sys
 from pathlib import Path
@@ -12,7 +15,7 @@ author = "The kerasvision authors"
 copyright = author
 version = release = kerasvision.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "floors", "reference_pages"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docstrings", "floors", "reference_pages"]
 exclude_patterns = ["_build"]
 templates_path = []
 
@@ -26,8 +29,12 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 python_use_unqualified_type_names = True
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+
+nb_execution_mode = "force"
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
 
 highlight_language = "none"
 html_theme = "furo"

@@ -99,7 +99,7 @@ def test_ci_checks_style_types_and_documentation_before_the_tests(tmp_path, fail
     (tmp_path / "README.md").write_text(f"python3 -m venv --help > help.txt && {install} && echo asked: pytest\n")
     done = subprocess.run([tmp_path / ".ci" / "run"], capture_output=True, text=True, check=False)
     lines = [re.sub(r"/\S+/venv/", "", line) for line in done.stdout.splitlines() if line.startswith("asked: ")]
-    build = "asked: sphinx-build -W --keep-going -q docs docs"
+    build = "asked: sphinx-build -W --keep-going -q -D nb_execution_mode=off docs docs"
     called = ["asked: ruff check", "asked: ruff format --check", "asked: mypy ", build]
     assert lines == (called[:asked] if fails else [*called, "asked: pytest"])
     assert done.returncode == (1 if fails else 0), done.stderr
@@ -110,7 +110,8 @@ def test_checks_before_a_commit_are_those_of_ci():
     script = (ROOT / ".ci" / "run").read_text()
     checks = re.findall(r"""^ +'"\$VENV/bin/([\w-]+)"(.*)' \\$""", script, flags=re.MULTILINE)
     # The documentation is built in CI alone: it takes too long for each commit.
-    assert [*hooks, 'sphinx-build -W --keep-going -q docs "$VENV/docs"'] == [tool + arguments for tool, arguments in checks]
+    documentation = 'sphinx-build -W --keep-going -q -D nb_execution_mode=off docs "$VENV/docs"'
+    assert [*hooks, documentation] == [tool + arguments for tool, arguments in checks]
     assert all(f"`{command}`" in README for command in hooks)
 
 

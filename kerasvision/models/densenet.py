@@ -27,9 +27,11 @@ from typing import Any, Literal, NamedTuple, get_args
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import Initialization, check_units
 from kerasvision.models import blocks
 from kerasvision.models.blocks import KERAS_NORM, Norm, batch_norm, check_choice, norm_relu, pooled_network
 from kerasvision.models.families import options_of
+from kerasvision.models.units import initialized
 
 Layout = Literal["torchvision", "keras"]
 # float32 (N, H, W, C), and a name -> float32 (N, H, W, growth).
@@ -140,6 +142,7 @@ def densenet(
     layout: Layout = "torchvision",
     dropout: float = 0.0,
     synchronized: bool = False,
+    initialization: Initialization | None = None,
 ) -> keras.Model:
     """The network of a column of table 1, with the options that all columns share.
 
@@ -151,20 +154,22 @@ def densenet(
         dropout: share of the pooled features that training drops, in [0, 1). (The paper drops 0.2 after every
             convolution, but only for small data without augmentation.)
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
+        initialization: of all kernels, see `units`; None: as `conv` says.
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
         strides 4, 8, 16, 32, after norm and ReLU.
 
     Raises:
-        ConfigError: another layout; dropout outside [0, 1).
+        ConfigError: another layout; dropout outside [0, 1); an unknown initialization.
     """
     check_choice(depth.name, "layout", layout, get_args(Layout))
+    check_units(depth.name, {"initialization": initialization})
     norm = batch_norm(synchronized=synchronized, **(KERAS_NORM if layout == "keras" else {}))
     layer = partial(bottleneck_layer, norm=norm)
     image = keras.Input(image_shape, name="image")
     maps = dense_maps(image, counts=depth.counts, norm=norm, layer=layer)
-    return pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout)
+    return initialized(pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout), initialization)
 
 
 @options_of(densenet)
@@ -204,6 +209,7 @@ def densenet_small(
     bias: bool = False,
     dropout: float = 0.0,
     synchronized: bool = False,
+    initialization: Initialization | None = None,
 ) -> keras.Model:
     """Four stages of four plain layers: 757,322 trainable weights at 96 x 96 x 1 and 10 classes.
 
@@ -217,19 +223,22 @@ def densenet_small(
         bias: add these biases, so that the network has exactly the same weights.
         dropout: share of the pooled features that training drops, in [0, 1).
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
+        initialization: of all kernels, see `units`; None: as `conv` says.
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes), or to the maps {"c2", "c3", "c4", "c5"} of
         strides 4, 8, 16, 32 and 192, 224, 240, 248 channels, after norm and ReLU.
 
     Raises:
-        ConfigError: dropout outside [0, 1).
+        ConfigError: dropout outside [0, 1); an unknown initialization.
 
     >>> densenet_small(image_shape=(96, 96, 1), num_classes=10, bias=True).count_params()
     764834
     """
+    check_units("densenet_small", {"initialization": initialization})
     norm = batch_norm(synchronized=synchronized)
     layer = partial(plain_layer, norm=norm, bias=bias)
     image = keras.Input(image_shape, name="image")
     maps = dense_maps(image, counts=(4, 4, 4, 4), norm=norm, layer=layer, bias=bias)
-    return pooled_network("densenet_small", image, maps, num_classes=num_classes, dropout=dropout)
+    network = pooled_network("densenet_small", image, maps, num_classes=num_classes, dropout=dropout)
+    return initialized(network, initialization)

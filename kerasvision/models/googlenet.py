@@ -22,10 +22,12 @@ from functools import partial
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import Initialization, check_units
 from kerasvision.errors import ConfigError
 from kerasvision.models import blocks
 from kerasvision.models.blocks import check_share, conv_norm_relu, conv_relu, dense_relu, logits, pooled_logits
 from kerasvision.models.figures import AnyShape
+from kerasvision.models.units import initialized
 
 # A convolution with its norm, if any, and ReLU: float32 (N, H, W, C) and keywords -> float32 (N, H', W', width).
 Unit = Callable[..., KerasTensor]
@@ -155,6 +157,7 @@ def googlenet(
     batch_norm: bool = False,
     dropout: float = 0.4,
     synchronized: bool = False,
+    initialization: Initialization | None = None,
 ) -> keras.Model:
     """GoogLeNet: 6,998,552 trainable weights and 1.58 GMACs at 224 x 224 x 3 and 1000 classes.
 
@@ -170,6 +173,7 @@ def googlenet(
         dropout: share of the pooled features that training drops, in [0, 1). The auxiliary heads drop 0.7 of their
             features, or nothing if this is 0.
         synchronized: normalise by the whole batch instead of each replica's part of it; see `blocks.batch_norm`.
+        initialization: of all kernels, see `units`; None: as `conv` and `dense_relu` say.
 
     Returns:
         Model from float32 (N, H, W, C) to logits float32 (N, num_classes); with auxiliary heads to a dict of three of
@@ -177,18 +181,20 @@ def googlenet(
         16, 32 and 64, 192, 480, 832, 1024 channels.
 
     Raises:
-        ConfigError: dropout outside [0, 1); an image too small for the auxiliary heads.
+        ConfigError: dropout outside [0, 1); an image too small for the auxiliary heads; an unknown initialization.
 
     >>> googlenet(image_shape=(96, 96, 3), num_classes=None).output["c5"].shape
     (None, 3, 3, 1024)
     """
     check_share("dropout", dropout)
+    check_units("googlenet", {"initialization": initialization})
     unit = _unit(batch_norm, synchronized)
     image = keras.Input(image_shape, name="image")
     maps = inception_maps(image, unit=unit)
     if num_classes is None:
         levels = {"c1": "conv1", "c2": "conv2", "c3": "3b", "c4": "4e", "c5": "5b"}
-        return keras.Model(image, {level: maps[name] for level, name in levels.items()}, name="googlenet")
+        backbone = keras.Model(image, {level: maps[name] for level, name in levels.items()}, name="googlenet")
+        return initialized(backbone, initialization)
     outputs = pooled_logits(maps["5b"], num_classes=num_classes, dropout=dropout)
     if auxiliary_heads:
         check_auxiliary_side(image_shape, least=AUXILIARY_LEAST_SIDE)
@@ -198,7 +204,7 @@ def googlenet(
             "auxiliary1": head(maps["4a"], name="auxiliary1"),
             "auxiliary2": head(maps["4d"], name="auxiliary2"),
         }
-    return keras.Model(image, outputs, name="googlenet")
+    return initialized(keras.Model(image, outputs, name="googlenet"), initialization)
 
 
 def check_auxiliary_side(image_shape: AnyShape, *, least: int) -> None:

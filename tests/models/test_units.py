@@ -115,6 +115,8 @@ def test_the_choice_ends_with_the_network():
         ("vgg11", {"activation": "tahn"}, "vgg11 has no activation 'tahn'; did you mean 'tanh'"),
         ("nin", {"initialization": "paper"}, "nin has no initialization 'paper'; choose from"),
         ("lenet5", {"initialization": "hee"}, "lenet5 has no initialization 'hee'; did you mean 'he'"),
+        ("googlenet", {"initialization": "xaver"}, "googlenet has no initialization 'xaver'; did you mean 'xavier'"),
+        ("densenet121", {"initialization": "xaver"}, "densenet121 has no initialization 'xaver'; did you mean 'xavier'"),
         ("mlp", {"hidden": "many"}, "hidden must be a positive integer"),
         ("linear", {"activation": "relu"}, "linear has no option 'activation'"),
     ],
@@ -127,3 +129,15 @@ def test_a_pipeline_file_with_an_impossible_option_is_refused_when_it_is_read(na
 def test_several_hidden_layers_survive_as_data():
     model = c.Model(name="mlp", options={"hidden": (32, 16), "activation": "tanh"})
     assert c.Model.parse(model.to_data()) == model
+
+
+@pytest.mark.parametrize("name", ["googlenet", "densenet_small"])
+def test_xavier_limits_the_weights_of_every_kernel(name):
+    """Glorot & Bengio (2010), equation 16: uniform up to sqrt(6 / (inputs + outputs))."""
+    model = build(name, image_shape=(32, 32, 1), num_classes=10, initialization="xavier")
+    kernels = [layer.kernel.numpy() for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
+    assert len(kernels) >= 17
+    for kernel in kernels:
+        area = kernel.size // (kernel.shape[-2] * kernel.shape[-1])
+        limit = np.sqrt(6 / (area * (kernel.shape[-2] + kernel.shape[-1])))
+        assert 0.8 * limit < np.abs(kernel).max() <= limit * (1 + 1e-6)
