@@ -1,4 +1,4 @@
-"""Explains why the system refuses to read or write a file: which file, why, and the way out."""
+"""What a person reads about the disk: why the system refuses to read or write a file, and how large something is."""
 
 import errno
 from pathlib import Path
@@ -32,3 +32,17 @@ def refused(error: OSError, *, file: Path | None = None, hint: str = "") -> Stor
     if error.errno in NOT_ALLOWED:
         return StoreError(f"{cannot}: {error.strerror}", hint=hint or "make it writable, or choose another path")
     return StoreError(f"{cannot}: {error.strerror}", hint=hint) if name else None
+
+
+def readable_size(size: int) -> str:
+    """Bytes in B, kB, MB, GB or TB: the unit that gives a number from 1 to 999.
+
+    >>> readable_size(999), readable_size(1_000), readable_size(123_456_789)
+    ('999 B', '1.0 kB', '123.5 MB')
+    """
+    number = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"

@@ -1,9 +1,9 @@
 """`data`: what is in the images of a pipeline, and how fast they are read."""
 
 import os
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,6 +17,9 @@ from kerasvision.cli.stage_lines import stage_lines
 from kerasvision.cli.tables import print_whole, table_of
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.shortened import and_more
+
+if TYPE_CHECKING:
+    from kerasvision.data.feeding.bench import TimedStep
 
 app = typer.Typer(
     help="Look at the images of a pipeline, and measure how fast they are read.", no_args_is_help=True, rich_markup_mode=None
@@ -135,19 +138,37 @@ def bench(
 
     One H200 trains a ResNet-50 on 3,000 images/s.
     """
+    from kerasvision.data.copy_advice import advice_on_copies
     from kerasvision.data.examples import ExampleSet
-    from kerasvision.data.feeding.bench import bench_input, cores_to_feed, slowest_step
+    from kerasvision.data.feeding.bench import bench_input, bench_opening
 
     ready = prepared(pipeline_file, overrides=overrides, root=root, purpose="data bench")
-    measure = partial(
-        bench_input,
-        transform=ready.transform(),
-        augment=ready.settings.augment,
-        batch_size=ready.settings.training.batch_size,
-        reads=ready.settings.reads,
+    transform, training = ready.transform(), ready.settings
+    wanted: dict[str, Any] = {"transform": transform, "augment": training.augment, "reads": training.reads}
+    photos = ExampleSet(ready.examples_folder) if ready.training_folder != ready.examples_folder else None
+    images, share = ready.examples(), seconds / 2 if photos else seconds
+    _print_steps(bench_input(images, batch_size=training.training.batch_size, seconds=share, **wanted), target)
+    if photos:
+        took = bench_opening({"copies": images, "photos": photos}, seconds=share, **wanted)
+        of_photo = f"{took['photos']:.2f} ms, {took['photos'] / took['copies']:.1f} times as long"
+        typer.echo(
+            f"these are reduced copies: reading and decoding one takes {took['copies']:.2f} ms, and its photo {of_photo}"
+        )
+    note = advice_on_copies(
+        ready.examples_folder,
+        ready.manifest_file,
+        settings=transform.settings,
+        trainings=[training],
+        transform_file=ready.transform_file,
     )
-    has_copies = ready.training_folder != ready.examples_folder
-    steps = measure(ready.examples(), seconds=seconds / 2 if has_copies else seconds)
+    if note:
+        typer.echo(f"note: {note}")
+
+
+def _print_steps(steps: Sequence["TimedStep"], target: float) -> None:
+    """Prints a row for each step, which is the slowest, and how many cores are needed for `target` images/s."""
+    from kerasvision.data.feeding.bench import cores_to_feed, slowest_step
+
     table = table_of("step", "ms per image", "images/s up to here", right=("ms per image", "images/s up to here"))
     for step in steps:
         table.add_row(step.name, f"{step.milliseconds:.3f}", f"{step.images_per_second:,.0f}")
@@ -158,11 +179,6 @@ def bench(
     typer.echo(f"the slowest step is {slow.name}: {slow.milliseconds / each:.0%} of {each:.2f} ms of one core per image")
     needs = f"needs {cores:.1f} cores like these, {1e3 / each:,.0f} images/s each"
     typer.echo(f"an accelerator that trains on {target:,.0f} images/s {needs}")
-    if has_copies:
-        whole = sum(step.milliseconds for step in measure(ExampleSet(ready.examples_folder), seconds=seconds / 2))
-        typer.echo(
-            f"these are the reduced copies; without them, an image takes {whole:.2f} ms, {whole / each:.1f} times as long"
-        )
 
 
 def _relative(path: Path) -> str:

@@ -152,10 +152,13 @@ def plan(
 
     words = {"reuse": "[green]reuse[/]", "run": "[yellow]run[/]", "depends": "[dim]depends[/]"}
     table = table_of("stage", "would", "because")
-    for planned in plan_pipeline(load_pipeline(pipeline_file, overrides=overrides), root=root):
+    stages = plan_pipeline(load_pipeline(pipeline_file, overrides=overrides), root=root)
+    for planned in stages:
         shown = first_lines(planned.why, most=MOST_REASONS)
         table.add_row(planned.node, words[planned.action], escape("\n".join(shown)))
     print_whole(table)
+    for note in filter(None, (planned.note for planned in stages)):
+        typer.echo(f"note: {printable(note)}")
 
 
 def compile_(

@@ -22,6 +22,7 @@ class Prepared:
     name: str
     settings: "TrainerSettings"
     examples_folder: Path
+    manifest_file: Path
     schema_file: Path
     transform_file: Path
 
@@ -65,10 +66,12 @@ def prepared(pipeline_file: Path, *, overrides: Sequence[str], root: Path, purpo
     pipeline = load_pipeline(pipeline_file, overrides=overrides)
     settings = _trainer_settings(pipeline, purpose)
     result = run(pipeline, root=root, until="transform", purpose=purpose, listener=stage_lines())
+    examples = Examples(result.artifact("example_gen", "examples").uri)
     return Prepared(
         name=pipeline.name,
         settings=settings,
-        examples_folder=Examples(result.artifact("example_gen", "examples").uri).data,
+        examples_folder=examples.data,
+        manifest_file=examples.manifest,
         schema_file=Schema(result.artifact("schema_gen", "schema").uri).file,
         transform_file=TransformGraph(result.artifact("transform", "transform_graph").uri).file,
     )

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from kerasvision.cli.options import Root
 from kerasvision.cli.tables import print_whole, table_of
+from kerasvision.disk import readable_size
 from kerasvision.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,20 +95,6 @@ def gc(
     if found.copies:
         size += f" here and {readable_size(sum(found.copies.values()))} in object stores"
     typer.echo(f"{size} {done}" if found.paths() else "there is nothing to remove")
-
-
-def readable_size(size: int) -> str:
-    """Bytes in B, kB, MB, GB or TB: the unit that gives a number from 1 to 999.
-
-    >>> readable_size(999), readable_size(1_000), readable_size(123_456_789)
-    ('999 B', '1.0 kB', '123.5 MB')
-    """
-    number = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"
 
 
 def parsed_time(text: str) -> timedelta:

@@ -13,7 +13,8 @@ from kerasvision.config.whitening import Whitening
 from kerasvision.errors import ConfigError, shown
 
 Side = Annotated[int, Field(ge=1, le=4096)]
-# A JPEG of at least this many pixels may be decoded at a part of its size.
+MOST_WORKING_SIDE = 8192
+# From this many pixels on, an image is worth reducing: a JPEG may be decoded at a part of its size, and copies are advised.
 REDUCED_FROM = 1_000_000
 Scale = Literal[
     "zero_to_one", "minus_one_to_one", "zero_mean", "standardize", "whiten", "mean_image", "per_pixel", "per_image"
@@ -132,7 +133,7 @@ class Transform(Config):
     working_side: int | None = Field(
         default=None,
         ge=1,
-        le=8192,
+        le=MOST_WORKING_SIDE,
         description="images whose shorter side is longer are first reduced to this length, in training and serving alike; "
         "None: they are not",
     )
@@ -176,8 +177,7 @@ class Transform(Config):
             if not self.keep_copies:
                 raise ValueError("without working_side no copies are kept; received keep_copies=False. Set working_side too")
             return self
-        least = math.ceil(max(self.image_size) / self.crop_fraction)
-        if self.working_side < least:
+        if self.working_side < (least := self.least_working_side):
             raise ValueError(
                 f"images reduced to working_side={self.working_side} would be enlarged again; it must be at least the "
                 f"longer side of image_size{' / crop_fraction' if self.crop_fraction < 1 else ''}, {least}"
@@ -201,6 +201,11 @@ class Transform(Config):
     def keeps_copies(self) -> bool:
         """Whether reduced copies of large images are kept."""
         return self.working_side is not None and self.keep_copies
+
+    @property
+    def least_working_side(self) -> int:
+        """The smallest working side that enlarges no image again."""
+        return math.ceil(max(self.image_size) / self.crop_fraction)
 
     @property
     def is_of_whole_images(self) -> bool:

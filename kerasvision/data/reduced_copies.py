@@ -1,7 +1,7 @@
 """Copies of examples whose images have a working size: a prepared data set with the same records in the same order.
 
-An image that was reduced is stored as BMP, which is its pixels after a header of 54 bytes. So it is read about as fast as
-memory is copied. An image that was not reduced, and all that an example has in addition, stays as it is.
+An image that was reduced is stored as BMP, which is its pixels after a header. So it is read about as fast as memory is
+copied. An image that was not reduced, and all that an example has in addition, stays as it is.
 
 Source of the header: Microsoft, "Bitmap Storage": BITMAPFILEHEADER and BITMAPINFOHEADER.
 """
@@ -14,21 +14,15 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from kerasvision.config.preparing import Transform
-from kerasvision.disk import FULL
+from kerasvision.data.copy_sizes import BITMAP_HEADER, FOLDER, INFO, copies_of, copy_sizes
+from kerasvision.disk import FULL, readable_size
 from kerasvision.ops.tracing import without_autograph
 from kerasvision.ops.working import open_working
 from kerasvision.progress import Advance, bar, say
-
-FOLDER = "copies"
-INFO = "dataset_info.json"
-# With fewer large images, copies of all would take more disk than they save time.
-LEAST_SHARE = 0.1
-_HEADER = 54
 
 
 @dataclass(frozen=True)
@@ -48,27 +42,9 @@ class Copies:
     before: int
 
 
-def needed_bytes(sizes: NDArray[np.integer], file_bytes: NDArray[np.integer], working_side: int) -> int:
-    """How much disk the images of copies take.
-
-    Args:
-        sizes: (N, 2), height and width of each image.
-        file_bytes: (N,), the size of each file.
-        working_side: see `Transform`.
-
-    >>> needed_bytes(np.array([[3000, 4000], [100, 100]]), np.array([4_000_000, 9_000]), 300)  # 300 x 400 x 3, and a file
-    369054
-    """
-    shorter = sizes.min(axis=1)
-    ratios = working_side / np.maximum(shorter, 1)
-    pixels = np.round(sizes * ratios[:, np.newaxis]).prod(axis=1)
-    return int(np.where(shorter > working_side, 3 * pixels + _HEADER, file_bytes).sum())
-
-
 def examples_to_train_on(examples: Path, transform_file: Path) -> Path:
     """The folder of the copies that belong to a transform, if it keeps some; otherwise that of the examples."""
-    copies = transform_file.parent / FOLDER
-    return copies if (copies / INFO).exists() else examples
+    return copies_of(transform_file) or examples
 
 
 def keep_copies(examples: Path, manifest_file: Path, transform_file: Path, *, settings: Transform) -> Path:
@@ -78,7 +54,7 @@ def keep_copies(examples: Path, manifest_file: Path, transform_file: Path, *, se
 
     Args:
         examples: see `write_copies`.
-        manifest_file: the Parquet file with `height`, `width` and `size` of each image.
+        manifest_file: see `copy_sizes`.
         transform_file: the file of the transform; the copies go next to it.
         settings: of the transform.
 
@@ -88,14 +64,13 @@ def keep_copies(examples: Path, manifest_file: Path, transform_file: Path, *, se
     side = settings.working_side
     if side is None or not settings.keeps_copies:
         return examples
-    manifest = pd.read_parquet(manifest_file, columns=["height", "width", "size"])
-    sizes, file_bytes = manifest[["height", "width"]].to_numpy(), manifest["size"].to_numpy()
-    if np.mean(sizes.min(axis=1) > side) < LEAST_SHARE:
+    sizes = copy_sizes(examples, manifest_file, working_side=side)
+    if not sizes.are_worth_it:
         return examples
     folder = transform_file.parent / FOLDER
-    needed, free = needed_bytes(sizes, file_bytes, side), shutil.disk_usage(transform_file.parent).free
-    if needed > free:
-        return _without(examples, needed, free)
+    free = shutil.disk_usage(transform_file.parent).free
+    if sizes.stored > free:
+        return _without(examples, sizes.stored, free)
     try:
         done = write_copies(examples, folder, settings=settings)
     except OSError as error:
@@ -103,17 +78,17 @@ def keep_copies(examples: Path, manifest_file: Path, transform_file: Path, *, se
         if error.errno not in FULL:
             raise
         shutil.rmtree(folder)
-        return _without(examples, needed, shutil.disk_usage(transform_file.parent).free)
+        return _without(examples, sizes.stored, shutil.disk_usage(transform_file.parent).free)
     say(
         f"kept copies of {done.images:,} images, {done.reduced:,} of them reduced to a shorter side of {side}: "
-        f"{done.stored / 1e9:.2f} GB; the examples have {done.before / 1e9:.2f} GB"
+        f"{readable_size(done.stored)}; the examples have {readable_size(done.before)}"
     )
     return folder
 
 
 def _without(examples: Path, needed: int, free: int) -> Path:
     say(
-        f"kept no reduced copies: they need {needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free. Every epoch decodes "
+        f"kept no reduced copies: they need {readable_size(needed)}, and {readable_size(free)} are free. Training decodes "
         "whole images, with the same results"
     )
     return examples
@@ -192,8 +167,8 @@ def bitmap(pixels: NDArray[np.uint8]) -> bytes:
     height, width, _ = pixels.shape
     rows = np.zeros((height, -(-3 * width // 4) * 4), np.uint8)
     rows[:, : 3 * width] = np.broadcast_to(pixels, (height, width, 3))[::-1, :, ::-1].reshape(height, -1)
-    numbers = ((2, _HEADER + rows.size), (10, _HEADER), (14, 40), (18, width), (22, height), (34, rows.size))
-    header = bytearray(_HEADER)
+    numbers = ((2, BITMAP_HEADER + rows.size), (10, BITMAP_HEADER), (14, 40), (18, width), (22, height), (34, rows.size))
+    header = bytearray(BITMAP_HEADER)
     header[:2], header[26], header[28] = b"BM", 1, 24
     for at, number in numbers:
         header[at : at + 4] = number.to_bytes(4, "little")

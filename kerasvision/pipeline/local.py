@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from kerasvision.errors import ConfigError, Interrupted, StoreError
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.capacity import default_workers, has_gpus
 from kerasvision.pipeline.checks import check_pipeline, needed, selected
+from kerasvision.pipeline.copy_notes import copy_notes
 from kerasvision.pipeline.copying import newest
 from kerasvision.pipeline.fingerprint import fingerprint, read_code
 from kerasvision.pipeline.graph import Channel, Node, Pipeline
@@ -65,11 +66,13 @@ class PlannedStage:
         action: "reuse", "run", or "depends": its inputs are not known until an earlier stage has run.
         why: the reasons, a line each; the first line says what happens to the work of a stopped execution, if there is any.
             For a reuse, which outputs are fetched from an object store.
+        note: what to know of the data before a run; empty if there is nothing.
     """
 
     node: str
     action: str
     why: tuple[str, ...] = ()
+    note: str = ""
 
 
 def run(
@@ -257,7 +260,9 @@ def plan(pipeline: Pipeline, *, root: Path | str = ".") -> list[PlannedStage]:
     check_pipeline(pipeline)
     with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
         done: Outputs = {}
-        return [_planned(pipeline, name, done, store) for name in pipeline.nodes]
+        planned = [_planned(pipeline, name, done, store) for name in pipeline.nodes]
+    notes = copy_notes(pipeline, done)
+    return [replace(stage, note=notes.get(stage.node, "")) for stage in planned]
 
 
 def _planned(pipeline: Pipeline, name: str, done: Outputs, store: Store) -> PlannedStage:

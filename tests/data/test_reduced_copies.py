@@ -11,11 +11,13 @@ import pytest
 from kerasvision import config as c
 from kerasvision.data import reduced_copies
 from kerasvision.data.all_images import AllImages
+from kerasvision.data.copy_sizes import FOLDER, INFO, copy_sizes, folder_bytes, needed_bytes
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.feeding.batches import training_batches
 from kerasvision.data.png import encode_png
-from kerasvision.data.reduced_copies import FOLDER, examples_to_train_on, keep_copies, needed_bytes, write_copies
+from kerasvision.data.reduced_copies import examples_to_train_on, keep_copies, write_copies
 from kerasvision.data.transform import ImageTransform
+from kerasvision.disk import readable_size
 
 SETTINGS = c.Transform(image_size=(16, 16), working_side=24, fit="crop")
 
@@ -97,15 +99,20 @@ def test_a_training_sees_the_same_bit_for_bit(photos, copied):
             np.testing.assert_array_equal(again[part], values)
 
 
-def test_the_sizes_on_disk_are_those_that_were_foreseen(copied, manifest):
-    manifest = pd.read_parquet(manifest)
-    foreseen = needed_bytes(manifest[["height", "width"]].to_numpy(), manifest["size"].to_numpy(), 24)
+def test_the_sizes_on_disk_are_those_that_were_foreseen(photos, copied, manifest):
+    rows = pd.read_parquet(manifest)
+    foreseen = needed_bytes(rows[["height", "width"]].to_numpy(), rows["size"].to_numpy(), 24)
     # 24 x 32 x 3 bytes and a header for each of twelve photos, and the small file.
-    small = int(manifest.set_index("id")["size"]["20"])
+    small = int(rows.set_index("id")["size"]["20"])
     assert foreseen == 12 * (24 * 32 * 3 + 54) + small
     images = [row["image"] for split in ("train", "test") for row in rows_of(copied.parent / FOLDER, split=split)]
     assert sum(map(len, images)) == foreseen
     assert ExampleSet(copied.parent / FOLDER).encoded_bytes("train") > sum(map(len, images[:10]))
+    # Of all files: five lengths in each record may take a byte more or less, and the data set's own file is written anew.
+    whole = copy_sizes(photos, manifest, working_side=24)
+    assert (whole.images, whole.large, whole.train_images) == (13, 12, 10)
+    rewritten = (copied.parent / FOLDER / INFO).stat().st_size - (photos / INFO).stat().st_size
+    assert folder_bytes(copied.parent / FOLDER) - rewritten == pytest.approx(whole.stored, abs=12 * 5)
 
 
 @pytest.mark.parametrize(
@@ -119,11 +126,13 @@ def test_no_copies_are_kept_without_the_setting_or_without_large_images(settings
     assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_is_too_small_is_foreseen(photos, manifest, tmp_path, monkeypatch, capsys):
+def test_a_disk_that_is_too_small_is_foreseen_and_stated(photos, manifest, tmp_path, monkeypatch, capsys):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 1000))
     assert keep_copies(photos, manifest, tmp_path / "transform.json", settings=SETTINGS) == photos
-    assert "kept no reduced copies: they need 0.00 GB, and 0.00 GB are free" in " ".join(capsys.readouterr().err.split())
+    needed = readable_size(copy_sizes(photos, manifest, working_side=24).stored)
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"kept no reduced copies: they need {needed}, and 1.0 kB are free. Training decodes whole images" in said
     assert not list(tmp_path.iterdir())
 
 

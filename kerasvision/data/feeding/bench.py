@@ -2,8 +2,9 @@
 
 import statistics
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import tensorflow as tf
 
@@ -25,7 +26,11 @@ READING = "reading"
 
 # How many images are processed repeatedly. They are in memory, so that reading is measured separately.
 _SAMPLE = 256
+# The same for a comparison, in which large photos take long.
+_FEW = 64
 _ROUNDS = 3
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -73,14 +78,38 @@ def bench_input(
     epochs = _SAMPLE // count
     images = epochs * (count // batch_size * batch_size)
     pipelines = _pipelines(known, transform, augment, count=count, batch_size=batch_size, epochs=epochs)
-    share = seconds / (_ROUNDS * len(pipelines))
-    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in pipelines}
-    for dataset in pipelines.values():
-        _run(dataset)
-    for _ in range(_ROUNDS):
-        for name, dataset in pipelines.items():
-            runs[name].append(_measured(dataset, count=images, seconds=share))
-    return _steps(runs)
+    return _steps(_in_turns(pipelines, images=images, seconds=seconds))
+
+
+def bench_opening(
+    sets: Mapping[str, ExampleSet],
+    *,
+    transform: ImageTransform,
+    augment: Sequence[Augmentation] = (),
+    seconds: float = 10.0,
+    reads: Collection[ExamplePart] = EVERYTHING,
+) -> dict[str, float]:
+    """Measures how long it takes to read and decode an image, in turns for data sets with the same images.
+
+    Args:
+        sets: name -> data set; up to 64 training images of each are read.
+        transform, augment, reads: as in `bench_input`.
+        seconds: about how long to measure; at least the time for four rounds.
+
+    Returns:
+        Name -> milliseconds of one processor core for one image, of both steps; files are in the system's cache.
+    """
+    count = min(_FEW, *(examples.count(TRAIN) for examples in sets.values()))
+    epochs = _FEW // count
+    order = Order(count, count, seed=0, first_step=0, last_step=epochs)
+    pipelines = {}
+    for name, examples in sets.items():
+        known = ReadExamples(examples, reads)
+        for step, dataset in _opening(known, _sample(known, transform, count), augment, order).items():
+            pipelines[name, step] = dataset.prefetch(tf.data.AUTOTUNE)
+    runs = _in_turns(pipelines, images=epochs * count, seconds=seconds)
+    used = {key: statistics.median(processors for processors, _ in run) for key, run in runs.items()}
+    return {name: sum(value for (of, _), value in used.items() if of == name) for name in sets}
 
 
 def slowest_step(steps: Sequence[TimedStep]) -> TimedStep:
@@ -107,28 +136,58 @@ def _pipelines(
     epochs: int,
 ) -> dict[str, tf.data.Dataset]:
     """Name of the last step -> the data set of all steps up to it; reading has its own pipeline."""
-    encoded = examples.dataset(TRAIN).take(count)
-    num_classes = len(examples.classes) if "label" in encoded.element_spec else 0
-    source = TrainingExamples(
-        encoded.cache(), largest_shapes(encoded), {}, False, num_classes, transform=ReducingTransform(transform)
-    )
+    source = _sample(examples, transform, count)
     order = Order(count, batch_size, seed=0, first_step=0, last_step=epochs * (count // batch_size))
-    # A crop replaces resizing, so it is part of decoding.
-    first = make_augmentation(augment[:1]) if augment else make_augmentation(())
-    done = 1 if first.replaces_resize is not None else 0
-    decode = prepare_one(source.transform, make_augmentation(augment[:done]), seed=0, decoded=False, augmented=False)
-    decoding = "decoding, random crop" if done else "decoding, resizing"
-    pipelines = {
-        READING: examples.dataset(TRAIN).take(count // batch_size * batch_size).repeat(epochs),
-        decoding: source.one_by_one(order).map(decode, num_parallel_calls=tf.data.AUTOTUNE),
-        "batching": augmented_batches(source, make_augmentation(augment[:done]), order),
-    }
+    done = _in_decoding(augment)
+    pipelines = _opening(examples, source, augment, order)
+    pipelines["batching"] = augmented_batches(source, make_augmentation(augment[:done]), order)
     for last in range(done, len(augment)):
         name = f"{last + 1}. {type(augment[last]).__name__}"
         pipelines[name] = augmented_batches(source, make_augmentation(augment[: last + 1]), order)
     whole = next(reversed(pipelines.values()))
     pipelines["scaling"] = whole.map(lambda batch: transform.scaled(batch["image"]), num_parallel_calls=tf.data.AUTOTUNE)
     return {name: dataset.prefetch(tf.data.AUTOTUNE) for name, dataset in pipelines.items()}
+
+
+def _sample(examples: ReadExamples, transform: ImageTransform, count: int) -> TrainingExamples:
+    """The first training images, which stay in memory, encoded."""
+    encoded = examples.dataset(TRAIN).take(count)
+    num_classes = len(examples.classes) if "label" in encoded.element_spec else 0
+    prepare = ReducingTransform(transform)
+    return TrainingExamples(encoded.cache(), largest_shapes(encoded), {}, False, num_classes, transform=prepare)
+
+
+def _in_decoding(augment: Sequence[Augmentation]) -> int:
+    """How many of the augmentations are part of decoding: 1 for a random crop, because it replaces resizing."""
+    return 1 if augment and make_augmentation(augment[:1]).replaces_resize is not None else 0
+
+
+def _opening(
+    examples: ReadExamples, source: TrainingExamples, augment: Sequence[Augmentation], order: Order
+) -> dict[str, tf.data.Dataset]:
+    """Name of the step -> the data set of reading, and of decoding what is in memory."""
+    done, images = _in_decoding(augment), order.steps_per_epoch * order.batch_size
+    decode = prepare_one(source.transform, make_augmentation(augment[:done]), seed=0, decoded=False, augmented=False)
+    return {
+        READING: examples.dataset(TRAIN).take(images).repeat(order.last_step // order.steps_per_epoch),
+        "decoding, random crop" if done else "decoding, resizing": source.one_by_one(order).map(
+            decode, num_parallel_calls=tf.data.AUTOTUNE
+        ),
+    }
+
+
+def _in_turns(
+    pipelines: Mapping[Key, tf.data.Dataset], *, images: int, seconds: float
+) -> dict[Key, list[tuple[float, float]]]:
+    """What `_measured` found for each pipeline in each round, after one that is not measured."""
+    runs: dict[Key, list[tuple[float, float]]] = {key: [] for key in pipelines}
+    for dataset in pipelines.values():
+        _run(dataset)
+    for _ in range(_ROUNDS):
+        for key, dataset in pipelines.items():
+            share = seconds / (_ROUNDS * len(pipelines))
+            runs[key].append(_measured(dataset, count=images, seconds=share))
+    return runs
 
 
 def _measured(dataset: tf.data.Dataset, *, count: int, seconds: float) -> tuple[float, float]:

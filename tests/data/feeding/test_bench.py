@@ -90,3 +90,22 @@ def test_the_cores_that_feed_an_accelerator_follow_from_the_sum():
     steps = [TimedStep("reading", 0.2, 5000.0), TimedStep("decoding", 0.8, 1000.0), TimedStep("scaling", 0.5, 700.0)]
     assert cores_to_feed(steps) == pytest.approx(4.5)  # 1.5 ms of a core each, 3,000 times per second
     assert cores_to_feed(steps, images_per_second=100) == pytest.approx(0.15)
+
+
+def test_copies_and_photos_are_measured_in_turns_by_processor_time(example_set, monkeypatch):
+    """Of three rounds, the medians of reading and of decoding are added."""
+    rounds = iter([1, 10, 2, 100, 3, 30, 4, 300, 2, 20, 9, 200])
+    monkeypatch.setattr(bench, "_run", lambda _: None)
+    monkeypatch.setattr(bench, "_measured", lambda *_, count, seconds: (float(next(rounds)), 1e9))
+    sets = {"copies": example_set, "photos": example_set}
+    took = bench.bench_opening(sets, transform=TRANSFORM, augment=(RandomResizedCrop(),), seconds=0.1)
+    assert took == {"copies": 2 + 20, "photos": 4 + 200}
+    assert next(rounds, None) is None
+
+
+@pytest.mark.slow
+def test_reading_and_decoding_of_each_set_is_measured(example_set, monkeypatch):
+    monkeypatch.setattr(bench, "_FEW", 12)
+    took = bench.bench_opening({"copies": example_set, "photos": example_set}, transform=TRANSFORM, seconds=0.01)
+    assert took.keys() == {"copies", "photos"}
+    assert min(took.values()) > 0
