@@ -9,7 +9,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Several processes share the cores. With threads of their own, NumPy's and scikit-learn's functions mostly wait for each other.
+# Several processes share the cores. Threads of NumPy and scikit-learn in each of them mostly wait for each other.
 for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
