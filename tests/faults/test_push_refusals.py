@@ -9,7 +9,7 @@ import pytest
 REFUSALS = ("disk full", "quota", "input/output error", "read-only", "too many open files")
 
 
-@pytest.mark.parametrize("every", [131, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [163, pytest.param(3, marks=pytest.mark.slow)])
 def test_after_any_refusal_the_next_run_pushes_one_whole_version(every):
     script = Path(__file__).with_name("refused_push.py")
     command = [sys.executable, str(script), "--every", str(every)]

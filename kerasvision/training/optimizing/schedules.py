@@ -6,6 +6,7 @@ In the warm-up the rate rises linearly from 0 to the schedule's first value; the
 import math
 from typing import Any
 
+import numpy.typing as npt
 import tensorflow as tf
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
@@ -24,7 +25,7 @@ class Schedule(LearningRateSchedule):
         options: the fields of the settings.
 
     >>> rate = Constant(0.5, steps=10, steps_per_epoch=5, warmup_steps=2)
-    >>> [float(rate(step)) for step in (0, 1, 2, 9)]
+    >>> rate([0, 1, 2, 9]).numpy().tolist()
     [0.0, 0.25, 0.5, 0.5]
     """
 
@@ -32,14 +33,14 @@ class Schedule(LearningRateSchedule):
         self.peak, self.steps, self.steps_per_epoch, self.warmup_steps = peak, steps, steps_per_epoch, warmup_steps
         self.options = options
 
-    def __call__(self, step: int | tf.Tensor) -> tf.Tensor:
-        """The learning rate of a step.
+    def __call__(self, step: npt.ArrayLike | tf.Tensor) -> tf.Tensor:
+        """The learning rate of a step, or of several.
 
         Args:
-            step: its number from 0; an integer scalar.
+            step: its number from 0; integers of any shape.
 
         Returns:
-            float32 scalar.
+            float32 of that shape.
         """
         # float32 represents every whole number up to 16.7 million exactly.
         step = ops.minimum(ops.cast(step, "float32"), float(self.steps))
@@ -53,10 +54,10 @@ class Schedule(LearningRateSchedule):
         """The rate as a share of the peak.
 
         Args:
-            step: float32 scalar, steps since the end of the warm-up.
+            step: float32 of any shape, steps since the end of the warm-up.
 
         Returns:
-            float32 scalar in [0, 1].
+            float32 of that shape, in [0, 1].
         """
         raise NotImplementedError
 
@@ -77,7 +78,7 @@ class Constant(Schedule):
     """See `kerasvision.config.Constant`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """1 at every step; float32 scalar."""
+        """1 at every step; float32 of any shape."""
         return ops.ones_like(step)
 
 
@@ -85,10 +86,11 @@ class Step(Schedule):
     """See `kerasvision.config.Step`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """factor ^ (number of falls so far); float32 scalar."""
+        """factor ^ (number of falls so far); float32 of any shape."""
         epochs = settings.Step(**self.options).epochs_of_steps(math.ceil(self.steps / self.steps_per_epoch))
         falls = ops.convert_to_tensor([round(epoch * self.steps_per_epoch) for epoch in epochs], "float32")
-        fallen = ops.sum(ops.cast(step + self.warmup_steps >= falls, "float32"))
+        now = ops.expand_dims(step + self.warmup_steps, -1)
+        fallen = ops.sum(ops.cast(now >= falls, "float32"), axis=-1)
         return ops.power(self.options["factor"], fallen)
 
 
@@ -96,7 +98,7 @@ class Exponential(Schedule):
     """See `kerasvision.config.Exponential`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """exp(-decay t), t in epochs; float32 scalar."""
+        """exp(-decay t), t in epochs; float32 of any shape."""
         return ops.exp(-self.options["decay"] * self._epochs(step))
 
 
@@ -104,7 +106,7 @@ class InverseTime(Schedule):
     """See `kerasvision.config.InverseTime`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """(1 + decay t) ^ -power, t in epochs; float32 scalar."""
+        """(1 + decay t) ^ -power, t in epochs; float32 of any shape."""
         return ops.power(1.0 + self.options["decay"] * self._epochs(step), -self.options["power"])
 
 
@@ -112,7 +114,7 @@ class Polynomial(Schedule):
     """See `kerasvision.config.Polynomial`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """end + (1 - end) (1 - t / T) ^ power; float32 scalar."""
+        """end + (1 - end) (1 - t / T) ^ power; float32 of any shape."""
         end = self.options["end"]
         return end + (1.0 - end) * ops.power(1.0 - self._share(step), self.options["power"])
 
@@ -121,7 +123,7 @@ class Cosine(Schedule):
     """See `kerasvision.config.Cosine`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """end + (1 - end) (1 + cos(pi t / T)) / 2, with t and T of the current period; float32 scalar."""
+        """end + (1 - end) (1 + cos(pi t / T)) / 2, with t and T of the current period; float32 of any shape."""
         end, periods = self.options["end"], self.options["periods"]
         time = self._share(step * periods)
         # The last step ends the last period and does not begin another one.
@@ -133,7 +135,7 @@ class OneCycle(Schedule):
     """See `kerasvision.config.OneCycle`."""
 
     def factor(self, step: tf.Tensor) -> tf.Tensor:
-        """Piecewise linear: it rises, falls back, then falls to the end; float32 scalar."""
+        """Piecewise linear: it rises, falls back, then falls to the end; float32 of any shape."""
         rise, start, end = (self.options[name] for name in ("rise", "start", "end"))
         time = self._share(step)
         cycle = 1.0 - (1.0 - start) * ops.abs(time - rise) / rise

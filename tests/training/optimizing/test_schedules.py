@@ -98,6 +98,14 @@ def test_rate_is_that_of_the_step_whatever_came_before_and_however_it_is_asked_f
 
 
 @pytest.mark.parametrize("name", t.Schedule.family())
+def test_rates_of_many_steps_are_those_of_each(name):
+    rate = schedule(name, warmup_epochs=1)
+    steps = np.arange(24).reshape(4, 6)
+    one_by_one = [float(rate(step)) for step in steps.ravel()]
+    np.testing.assert_allclose(rate(steps), np.reshape(one_by_one, steps.shape), atol=1e-7)
+
+
+@pytest.mark.parametrize("name", t.Schedule.family())
 def test_schedule_survives_being_saved(name):
     rate = schedule(name, warmup_epochs=1)
     again = type(rate).from_config(rate.get_config())
