@@ -16,6 +16,8 @@ app = typer.Typer(
     help="Show, compare, continue and pack earlier runs, and what they take on the disk.", no_args_is_help=True
 )
 app.command("compare")(compare.compare)
+# Other tools call it so.
+app.command("diff", hidden=True)(compare.compare)
 app.command("lineage")(runs_lineage.lineage)
 app.command("resume")(runs_resume.resume)
 app.command("pack")(runs_pack.pack)

@@ -198,6 +198,11 @@ def test_compare_shows_settings_that_differ_scores_with_intervals_and_stages(roo
     ]
 
 
+def test_diff_is_another_name_of_compare(root):
+    two = ids(root, 0, 1)
+    assert runs("diff", "--json", *two, "--root", root) == compare(root, "--json", *two)
+
+
 def test_compare_as_json_has_the_values_of_each_run(root):
     better, worse, failed = ids(root, 0, 1, 2)
     data = json.loads(compare(root, "--json", better, worse, failed))
