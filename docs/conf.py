@@ -35,6 +35,8 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_timeout = 1800
 nb_execution_raise_on_error = True
+# Only TensorFlow writes there, about the machine. An error ends the build.
+nb_output_stderr = "remove"
 
 highlight_language = "none"
 html_theme = "furo"
