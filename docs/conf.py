@@ -1,6 +1,6 @@
 """How Sphinx builds the documentation: `sphinx-build -W --keep-going docs build/docs`, without a network.
 
-The notebooks are stored without what their cells print, so a build executes them, except with `-D nb_execution_mode=off`.
+The notebooks are stored without outputs, so a build executes them, except with `-D nb_execution_mode=off`.
 """
 
 import sys
@@ -35,7 +35,7 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_timeout = 1800
 nb_execution_raise_on_error = True
-# Only TensorFlow writes there, about the machine. An error ends the build.
+# Standard error has only what TensorFlow logs about the machine. An exception ends the build.
 nb_output_stderr = "remove"
 
 highlight_language = "none"
