@@ -35,7 +35,8 @@ def list_runs(root: Path | str = ".", *, newest: int | None = None) -> list[tupl
         newest: how many at most; None for all.
     """
     with opened(Path(root) / RUNS_FOLDER, read_only=True) as store:
-        return [(run, store.executions(run)) for run in store.runs(newest=newest)]
+        runs = store.runs(newest=newest)
+        return list(zip(runs, store.executions_of(runs), strict=True))
 
 
 def count_runs(root: Path | str = ".") -> int:

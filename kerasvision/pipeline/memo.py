@@ -1,14 +1,8 @@
 """Keeps what was found in files in the metadata store, with the state of each file at that time."""
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
-
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.digests import FileState, Finding
 
-# The largest number of values in a statement that the oldest SQLite in use accepts.
-MOST_VALUES = 999
-Item = TypeVar("Item")
 _TABLES = {"digest": t.FileDigest, "source": t.SourceFile}
 
 
@@ -18,10 +12,9 @@ def recall(finding: Finding, keys: list[str]) -> dict[str, tuple[FileState, str,
     meta = table._meta
     columns = ", ".join(f'"{field.column_name}"' for field in meta.sorted_fields)
     found = {}
-    for chunk in chunks(keys, MOST_VALUES):
+    for chunk in t.chunks(keys):
         # Written by hand: peewee takes longer to build this statement than SQLite to answer it.
-        marks = ", ".join("?" * len(chunk))
-        query = f'SELECT {columns} FROM "{meta.table_name}" WHERE "path" IN ({marks})'
+        query = f'SELECT {columns} FROM "{meta.table_name}" WHERE "path" IN ({t.marks(chunk)})'
         for key, *state, text, at_ns in meta.database.execute_sql(query, chunk):
             found[key] = (FileState(*state), text, at_ns)
     return found
@@ -32,11 +25,5 @@ def remember(finding: Finding, rows: list[tuple[str, FileState, str, int]]) -> N
     table = _TABLES[finding]
     fields = table._meta.sorted_fields
     values = [(key, s.size, s.mtime_ns, s.ctime_ns, s.inode, text, at) for key, s, text, at in rows]
-    for chunk in chunks(values, MOST_VALUES // len(fields)):
+    for chunk in t.chunks(values, t.MOST_VALUES // len(fields)):
         table.insert_many(chunk, fields=fields).on_conflict_replace().execute()
-
-
-def chunks(items: Sequence[Item], size: int = MOST_VALUES) -> Iterator[Sequence[Item]]:
-    """The items in pieces of at most `size`."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

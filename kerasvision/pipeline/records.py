@@ -54,7 +54,9 @@ def copies_in(recorded: object, *, half: bool = False) -> dict[str, int]:
     >>> copies_in('{"s3://bucket/folder/3f2a": [5, true]}'), copies_in(None)
     ({'s3://bucket/folder/3f2a': 5}, {})
     """
-    found = json.loads(str(recorded or "{}")).items()
+    if not recorded:
+        return {}
+    found = json.loads(str(recorded)).items()
     return {str(address): int(size) for address, (size, is_whole) in found if is_whole or half}
 
 

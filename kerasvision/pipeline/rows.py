@@ -1,14 +1,22 @@
 """Reads artifacts, executions and runs from the metadata store as records."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.fingerprint import Fingerprint
 from kerasvision.pipeline.processes import KILLED, Process, fate_of
-from kerasvision.pipeline.records import ITS_PROCESS_ENDED, PIPELINE, ArtifactRecord, ExecutionRecord, RunRecord, copies_in
+from kerasvision.pipeline.records import (
+    ITS_PROCESS_ENDED,
+    PIPELINE,
+    ArtifactRecord,
+    ExecutionRecord,
+    Properties,
+    RunRecord,
+    copies_in,
+)
 
 # Written by hand: peewee takes longer to build these statements than SQLite to answer them.
 _EXECUTIONS = """
@@ -17,12 +25,19 @@ _EXECUTIONS = """
     JOIN Context ON Context.id = Association.context_id
     JOIN Type ON Type.id = Context.type_id
     WHERE Type.name = ? AND Type.type_kind = ? AND Context.name = ?"""
+_OF_RUNS = """
+    SELECT Context.name, Execution.id, Execution.last_known_state, Execution.create_time_since_epoch FROM Execution
+    JOIN Association ON Association.execution_id = Execution.id
+    JOIN Context ON Context.id = Association.context_id
+    JOIN Type ON Type.id = Context.type_id
+    WHERE Type.name = 'pipeline_run' AND Type.type_kind = ? AND Context.name IN ({marks})
+    ORDER BY Execution.id"""
 _ARTIFACTS = """
-    SELECT Artifact.id, Artifact.uri, Artifact.state, Type.name AS type_name, EventPath.step_key FROM Artifact
+    SELECT Event.execution_id, EventPath.step_key, Artifact.id, Type.name, Artifact.uri, Artifact.state FROM Artifact
     JOIN Event ON Event.artifact_id = Artifact.id
     JOIN EventPath ON EventPath.event_id = Event.id AND NOT EventPath.is_index_step
     JOIN Type ON Type.id = Artifact.type_id
-    WHERE Event.execution_id = ? AND Event.type = ?
+    WHERE Event.type = ? AND Event.execution_id IN ({marks})
     ORDER BY Event.id"""
 
 
@@ -48,8 +63,24 @@ def artifacts(execution: int, event_type: int, folder: Path) -> dict[str, Artifa
         event_type: INPUT or OUTPUT.
         folder: where artifacts are kept.
     """
-    rows = t.ArtifactRow.raw(_ARTIFACTS, execution, event_type)
-    return {row["step_key"]: _artifact_record(row, folder) for row in rows.dicts()}
+    return artifacts_of((execution,), event_type, folder)[execution]
+
+
+def artifacts_of(executions: Sequence[int], event_type: int, folder: Path) -> dict[int, dict[str, ArtifactRecord]]:
+    """What several executions read or wrote: id -> `artifacts`."""
+    ask = t.ArtifactRow._meta.database.execute_sql
+    rows = [
+        row
+        for some in t.chunks(executions, t.MOST_VALUES - 1)
+        for row in ask(_ARTIFACTS.format(marks=t.marks(some)), (event_type, *some))
+    ]
+    recorded = t.properties_of(t.ArtifactProperty, "artifact_id", [artifact for _, _, artifact, *_ in rows])
+    found: dict[int, dict[str, ArtifactRecord]] = {execution: {} for execution in executions}
+    for execution, key, artifact, kind, uri, state in rows:
+        known = dict(recorded[artifact])
+        digest, copies = str(known.pop("digest", "")), copies_in(known.pop(t.COPIES, None))
+        found[execution][key] = ArtifactRecord(artifact, kind, folder / uri, state, digest, known, copies)
+    return found
 
 
 def removed(found: Mapping[str, ArtifactRecord]) -> list[str]:
@@ -83,33 +114,66 @@ def belong_together(execution: int, key: str, outputs: Mapping[str, ArtifactReco
     return in_place and bool(parts) and Fingerprint.from_data(parts).key == key
 
 
-def execution_record(row: t.ExecutionRow, folder: Path) -> ExecutionRecord:
-    """One execution with what it read and wrote."""
-    recorded = t.properties(t.ExecutionProperty, "execution_id", row.id)
-    state = row.last_known_state or t.UNKNOWN
+def executions_of(runs: Sequence[RunRecord], folder: Path) -> list[list[ExecutionRecord]]:
+    """The executions of each run, in order, with what they read and wrote."""
+    ask = t.ExecutionRow._meta.database.execute_sql
+    found: dict[str, list[ExecutionRecord]] = {f"{run.pipeline}/{run.id}": [] for run in runs}
+    for some in t.chunks(list(found), t.MOST_VALUES - 1):
+        rows = ask(_OF_RUNS.format(marks=t.marks(some)), (t.CONTEXT_TYPE, *some)).fetchall()
+        records = execution_records([row for _, *row in rows], folder)
+        for (run, *_), record in zip(rows, records, strict=True):
+            found[run].append(record)
+    return list(found.values())
+
+
+def execution_records(rows: Iterable[Sequence[Any]], folder: Path) -> list[ExecutionRecord]:
+    """Executions, given as (id, state, milliseconds of the start), with what they read and wrote."""
+    rows = list(rows)
+    numbers = [number for number, *_ in rows]
+    recorded = t.properties_of(t.ExecutionProperty, "execution_id", numbers, without="fingerprint")
+    inputs, outputs = (artifacts_of(numbers, event_type, folder) for event_type in (t.INPUT, t.OUTPUT))
+    return [
+        _execution_record(number, state or t.UNKNOWN, started_ms, recorded[number], inputs[number], outputs[number])
+        for number, state, started_ms in rows
+    ]
+
+
+def _execution_record(
+    number: int,
+    state: int,
+    started_ms: int,
+    recorded: Properties,
+    inputs: dict[str, ArtifactRecord],
+    outputs: dict[str, ArtifactRecord],
+) -> ExecutionRecord:
     outcome = _outcome(state, recorded)
     return ExecutionRecord(
-        id=row.id,
+        id=number,
         node=str(recorded["node"]),
         state=state,
         outcome=outcome,
-        started_ms=row.create_time_since_epoch,
+        started_ms=started_ms,
         seconds=float(recorded.get("seconds", 0.0)),
         error=str(recorded.get("error", ITS_PROCESS_ENDED if outcome == KILLED else "")),
-        inputs=artifacts(row.id, t.INPUT, folder),
-        outputs=artifacts(row.id, t.OUTPUT, folder),
+        inputs=inputs,
+        outputs=outputs,
     )
 
 
-def run_record(row: t.ContextRow, *, tells: bool) -> RunRecord:
-    """One run.
+def run_records(rows: Sequence[t.ContextRow], *, tells: bool) -> list[RunRecord]:
+    """Runs.
 
     Args:
-        row: its context.
+        rows: their contexts.
         tells: whether the store has properties of runs.
     """
+    numbers = [row.id for row in rows]
+    recorded = t.properties_of(t.ContextProperty, "context_id", numbers, without="request") if tells else {}
+    return [_run_record(row, recorded.get(row.id, {})) for row in rows]
+
+
+def _run_record(row: t.ContextRow, recorded: Properties) -> RunRecord:
     pipeline, run = row.name.split("/", 1)
-    recorded = t.properties(t.ContextProperty, "context_id", row.id) if tells else {}
     state = int(recorded.get("state", t.COMPLETE))
     if "state" not in recorded and (newest := executions_in("pipeline_run", row.name)[:1]):
         state = newest[0].last_known_state or t.UNKNOWN  # a run of an earlier version, in which only stages have a state
@@ -132,14 +196,7 @@ def seconds_since(milliseconds: int) -> float:
     return max(0, t.now_ms() - milliseconds) / 1000
 
 
-def _artifact_record(row: Mapping[str, Any], folder: Path) -> ArtifactRecord:
-    properties = t.properties(t.ArtifactProperty, "artifact_id", row["id"])
-    digest = str(properties.pop("digest", ""))
-    copies = copies_in(properties.pop(t.COPIES, None))
-    return ArtifactRecord(row["id"], row["type_name"], folder / row["uri"], row["state"], digest, properties, copies)
-
-
-def _outcome(state: int, recorded: Mapping[str, int | float | str]) -> str:
+def _outcome(state: int, recorded: Properties) -> str:
     """A recorded state in one word; if no end was recorded, it depends on whether the process is alive."""
     if state == t.RUNNING:
         return fate_of(Process.from_text(str(recorded["process"])) if "process" in recorded else None)

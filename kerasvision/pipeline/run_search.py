@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from kerasvision.errors import ConfigError
 from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.records import PIPELINE, RunRecord
-from kerasvision.pipeline.rows import run_record
+from kerasvision.pipeline.rows import run_records
 
 _RUNS = """
     SELECT {what} FROM Context JOIN Type ON Type.id = Context.type_id
@@ -34,7 +34,7 @@ def find_runs(*, tells: bool, newest: int | None = None, purpose: str | None = N
     if purpose is not None and tells:
         query, parameters = query + _PURPOSE, [*parameters, PIPELINE, purpose]
     rows = t.ContextRow.raw(f"{query} ORDER BY Context.id DESC LIMIT ?", *parameters, -1 if newest is None else newest)
-    return [run_record(row, tells=tells) for row in rows]
+    return run_records(list(rows), tells=tells)
 
 
 def count_runs() -> int:

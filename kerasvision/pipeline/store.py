@@ -4,7 +4,7 @@ Every change of the store is one transaction. `tables.py` explains the tables.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,15 @@ from kerasvision.pipeline import tables as t
 from kerasvision.pipeline.artifacts import Artifact
 from kerasvision.pipeline.digests import FileState, Finding
 from kerasvision.pipeline.fingerprint import Fingerprint
-from kerasvision.pipeline.memo import chunks
 from kerasvision.pipeline.processes import KILLED, this_process
 from kerasvision.pipeline.provenance import Provenance, read_provenance
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord, Properties, RunRecord
 from kerasvision.pipeline.rows import (
     artifacts,
     belong_together,
-    execution_record,
+    execution_records,
     executions_in,
+    executions_of,
     fingerprint_parts,
     removed,
     seconds_since,
@@ -160,14 +160,14 @@ class Store(StoreFile):
     @in_store
     def mark_for_deletion(self, unneeded: Callable[[Provenance], Collection[int]]) -> None:
         """Decides which artifacts are not needed, and marks them, in one transaction: none of them is reused from now on."""
-        for numbers in chunks(sorted(unneeded(read_provenance()))):
+        for numbers in t.chunks(sorted(unneeded(read_provenance()))):
             changed = {"state": t.MARKED_FOR_DELETION, "last_update_time_since_epoch": t.now_ms()}
             t.ArtifactRow.update(**changed).where(t.ArtifactRow.id.in_(numbers)).execute()
 
     @in_store
     def mark_deleted(self, numbers: Iterable[int]) -> None:
         """Records that the folders of marked artifacts are gone."""
-        for some in chunks(sorted(numbers)):
+        for some in t.chunks(sorted(numbers)):
             changed = {"state": t.DELETED, "last_update_time_since_epoch": t.now_ms()}
             t.ArtifactRow.update(**changed).where(t.ArtifactRow.id.in_(some)).execute()
 
@@ -275,8 +275,12 @@ class Store(StoreFile):
     @in_store
     def executions(self, run: RunRecord) -> list[ExecutionRecord]:
         """The executions of a run, in order."""
-        rows = executions_in("pipeline_run", f"{run.pipeline}/{run.id}")
-        return [execution_record(row, self.folder) for row in reversed(rows)]
+        return executions_of([run], self.folder)[0]
+
+    @in_store
+    def executions_of(self, runs: Sequence[RunRecord]) -> list[list[ExecutionRecord]]:
+        """The executions of each of several runs, in order, read in few statements."""
+        return executions_of(runs, self.folder)
 
     @in_store
     def producer(self, artifact: int) -> ExecutionRecord | None:
@@ -287,7 +291,9 @@ class Store(StoreFile):
             .where(t.Event.artifact_id == artifact, t.Event.type == t.OUTPUT, t.ExecutionRow.last_known_state == t.COMPLETE)
             .first()
         )
-        return execution_record(row, self.folder) if row else None
+        return (
+            execution_records([(row.id, row.last_known_state, row.create_time_since_epoch)], self.folder)[0] if row else None
+        )
 
     # Findings about files (see digests.Memo).
 

@@ -8,7 +8,8 @@ Contexts: `pipeline` (its name), `pipeline_run` (the run's id), `node` (`<pipeli
 """
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import peewee as pw
 
@@ -21,6 +22,9 @@ INPUT, OUTPUT = 3, 4
 # reuse: the addresses of the copies that it used.
 COPIES, FETCHED = "copied_to", "fetched_from"
 EXECUTION_TYPE, ARTIFACT_TYPE, CONTEXT_TYPE = 0, 1, 2
+# The largest number of values in a statement that the oldest SQLite in use accepts.
+MOST_VALUES = 999
+Item = TypeVar("Item")
 
 
 def now_ms() -> int:
@@ -253,6 +257,28 @@ def set_property(table: type[_Property], owner: str, owner_id: int, name: str, v
 
 def properties(table: type[_Property], owner: str, owner_id: int) -> dict[str, int | float | str]:
     """The properties of an artifact, execution or context by name."""
-    query = f'SELECT name, int_value, double_value, string_value FROM "{table._meta.table_name}" WHERE {owner} = ?'
-    rows = table._meta.database.execute_sql(query, (owner_id,))
-    return {name: next(value for value in three if value is not None) for name, *three in rows}
+    return properties_of(table, owner, (owner_id,))[owner_id]
+
+
+def properties_of(
+    table: type[_Property], owner: str, owner_ids: Sequence[int], *, without: str = ""
+) -> dict[int, dict[str, int | float | str]]:
+    """id -> properties by name, of several artifacts, executions or contexts; the property `without` is not read."""
+    found: dict[int, dict[str, int | float | str]] = {owner_id: {} for owner_id in owner_ids}
+    for some in chunks(list(found), MOST_VALUES - 1):
+        query = f"""SELECT {owner}, name, int_value, double_value, string_value FROM "{table._meta.table_name}"
+            WHERE {owner} IN ({marks(some)}) AND name != ?"""
+        for owner_id, name, *three in table._meta.database.execute_sql(query, (*some, without)):
+            found[owner_id][name] = next(value for value in three if value is not None)
+    return found
+
+
+def chunks(items: Sequence[Item], size: int = MOST_VALUES) -> Iterator[Sequence[Item]]:
+    """The items in pieces of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def marks(values: Sequence[object]) -> str:
+    """A question mark for each value, for SQL's `IN`."""
+    return ", ".join("?" * len(values))

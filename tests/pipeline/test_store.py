@@ -5,6 +5,8 @@ import sqlite3
 import pytest
 
 from kerasvision.errors import StoreError
+from kerasvision.pipeline import tables
+from kerasvision.pipeline.history import list_runs, show_run
 from kerasvision.pipeline.local import plan, run
 from kerasvision.pipeline.store import Store
 
@@ -59,3 +61,16 @@ def test_plan_reads_a_store_that_nobody_closed(toy, number, tmp_path):
         assert [stage.action for stage in plan(toy.pipeline(number), root=tmp_path)] == ["reuse", "reuse"]
     finally:
         open_store.close()
+
+
+def test_many_runs_are_read_together_as_each_by_itself(toy, number, tmp_path, monkeypatch):
+    for factor in (3, 3, 5, 7):
+        run(toy.pipeline(number, factor), root=tmp_path)
+    listed = list_runs(tmp_path)
+    assert [[one.outcome for one in executions] for _, executions in listed] == [
+        ["reused", "ran"], ["reused", "ran"], ["reused", "reused"], ["ran", "ran"]
+    ]  # fmt: skip
+    assert [executions[1].inputs["examples"] for _, executions in listed] == [listed[-1][1][0].outputs["examples"]] * 4
+    assert listed == [show_run(record.id, root=tmp_path) for record, _ in listed]
+    monkeypatch.setattr(tables, "MOST_VALUES", 3)  # then a statement reads two at most
+    assert list_runs(tmp_path) == listed
