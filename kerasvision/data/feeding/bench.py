@@ -59,8 +59,9 @@ def bench_input(
 ) -> list[TimedStep]:
     """Measures the steps from disk to the network's input, in their order, on up to 256 training images.
 
-    The pipelines of the first k steps run several times in turn. The cost of a step is what it adds to the median of the
-    steps before it, at least 0. Images are decoded every time, as in a training whose decoded images do not fit into memory.
+    The pipelines of the first k steps run several times in turn, and their starts are not counted. The cost of a step is
+    what it adds to the median of the steps before it, at least 0. Images are decoded every time, as in a training whose
+    decoded images do not fit into memory.
 
     Args:
         examples: the data set; its train split is read.
@@ -74,7 +75,6 @@ def bench_input(
     count = min(examples.count(TRAIN), _SAMPLE)
     batch_size = min(batch_size, count)
     augment = with_fitted_colours(augment, examples=known, settings=transform.settings)
-    # Starting a pipeline takes some milliseconds, so few images are processed several times.
     epochs = _SAMPLE // count
     images = epochs * (count // batch_size * batch_size)
     pipelines = _pipelines(known, transform, augment, count=count, batch_size=batch_size, epochs=epochs)
@@ -91,10 +91,12 @@ def bench_opening(
 ) -> dict[str, float]:
     """Measures how long it takes to read and decode an image, in turns for data sets with the same images.
 
+    The start of a pipeline is not counted.
+
     Args:
         sets: name -> data set; up to 64 training images of each are read.
         transform, augment, reads: as in `bench_input`.
-        seconds: about how long to measure; at least the time for four rounds.
+        seconds: about how long to measure; at least the time for ten passes.
 
     Returns:
         Name -> milliseconds of one processor core for one image, of both steps; files are in the system's cache.
@@ -179,28 +181,44 @@ def _opening(
 def _in_turns(
     pipelines: Mapping[Key, tf.data.Dataset], *, images: int, seconds: float
 ) -> dict[Key, list[tuple[float, float]]]:
-    """What `_measured` found for each pipeline in each round, after one that is not measured."""
+    """What `_measured` found for each pipeline in each round; `images` is how many a pipeline gives in a pass."""
+    # Half of the time is for the starts, and for the first passes, which are not counted.
+    share = seconds / (2 * _ROUNDS * len(pipelines))
+    passes = {key: _passes(dataset, seconds=share) for key, dataset in pipelines.items()}
     runs: dict[Key, list[tuple[float, float]]] = {key: [] for key in pipelines}
-    for dataset in pipelines.values():
-        _run(dataset)
     for _ in range(_ROUNDS):
         for key, dataset in pipelines.items():
-            share = seconds / (_ROUNDS * len(pipelines))
-            runs[key].append(_measured(dataset, count=images, seconds=share))
+            runs[key].append(_measured(dataset, passes=passes[key], images=images))
     return runs
 
 
-def _measured(dataset: tf.data.Dataset, *, count: int, seconds: float) -> tuple[float, float]:
-    """Milliseconds per image: of the processors, and elapsed."""
-    began, used, images = time.perf_counter(), time.process_time(), 0
-    while not images or time.perf_counter() - began < seconds:
-        _run(dataset)
-        images += count
-    return 1e3 * (time.process_time() - used) / images, 1e3 * (time.perf_counter() - began) / images
+def _passes(dataset: tf.data.Dataset, *, seconds: float) -> int:
+    """How many passes take about this long."""
+    passes = 1
+    while _taken(dataset, passes=passes)[1] < seconds:
+        passes *= 2
+    return passes
 
 
-def _run(dataset: tf.data.Dataset) -> None:
-    dataset.reduce(0, lambda number, _: number).numpy()
+def _measured(dataset: tf.data.Dataset, *, passes: int, images: int) -> tuple[float, float]:
+    """Milliseconds per image: of the processors, and elapsed.
+
+    The time of one pass is subtracted from that of one and `passes` more. So the start is not counted, which takes as long
+    as hundreds of small images.
+    """
+    short, long = _taken(dataset, passes=1), _taken(dataset, passes=1 + passes)
+    # Chance may make the difference negative.
+    processors, elapsed = (
+        max(1e3 * (more - less) / (passes * images), 1e-3) for less, more in zip(short, long, strict=True)
+    )
+    return processors, elapsed
+
+
+def _taken(dataset: tf.data.Dataset, *, passes: int) -> tuple[float, float]:
+    """Seconds of the passes: of the processors, and elapsed."""
+    began, used = time.perf_counter(), time.process_time()
+    dataset.repeat(passes).reduce(0, lambda number, _: number).numpy()
+    return time.process_time() - used, time.perf_counter() - began
 
 
 def _steps(runs: Mapping[str, Sequence[tuple[float, float]]]) -> list[TimedStep]:

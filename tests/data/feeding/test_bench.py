@@ -95,12 +95,24 @@ def test_the_cores_that_feed_an_accelerator_follow_from_the_sum():
 def test_copies_and_photos_are_measured_in_turns_by_processor_time(example_set, monkeypatch):
     """Of three rounds, the medians of reading and of decoding are added."""
     rounds = iter([1, 10, 2, 100, 3, 30, 4, 300, 2, 20, 9, 200])
-    monkeypatch.setattr(bench, "_run", lambda _: None)
-    monkeypatch.setattr(bench, "_measured", lambda *_, count, seconds: (float(next(rounds)), 1e9))
+    monkeypatch.setattr(bench, "_passes", lambda _, seconds: 1)
+    monkeypatch.setattr(bench, "_measured", lambda *_, passes, images: (float(next(rounds)), 1e9))
     sets = {"copies": example_set, "photos": example_set}
     took = bench.bench_opening(sets, transform=TRANSFORM, augment=(RandomResizedCrop(),), seconds=0.1)
     assert took == {"copies": 2 + 20, "photos": 4 + 200}
     assert next(rounds, None) is None
+
+
+def test_the_start_of_a_pipeline_is_not_counted(monkeypatch):
+    """A pipeline that starts in 100 s, and takes 2 s of the processors and 1 s on the clock for a pass of ten images."""
+    monkeypatch.setattr(bench, "_taken", lambda _, passes: (100 + 2.0 * passes, 100 + 1.0 * passes))
+    assert bench._passes(None, seconds=105) == 8
+    assert bench._measured(None, passes=8, images=10) == (pytest.approx(200), pytest.approx(100))
+
+
+def test_a_difference_below_zero_counts_as_almost_nothing(monkeypatch):
+    monkeypatch.setattr(bench, "_taken", lambda _, passes: (1.0 / passes, 1.0 / passes))
+    assert bench._measured(None, passes=8, images=10) == (0.001, 0.001)
 
 
 @pytest.mark.slow
