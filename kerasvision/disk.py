@@ -1,6 +1,7 @@
 """What a person reads about the disk: why the system refuses to read or write a file, and how large something is."""
 
 import errno
+import os
 from pathlib import Path
 
 from kerasvision.errors import StoreError
@@ -9,6 +10,22 @@ NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # Errors that only writing can cause.
 WRITING = (errno.EROFS, *FULL)
+
+
+def os_error(error: Exception) -> OSError | None:
+    """The error itself if it is an OSError, or the OSError that it stands for; None if it is about something else.
+
+    For a full disk, TensorFlow raises the same error as for a lack of memory. It is recognized by its name and text, so that
+    TensorFlow is not imported here.
+    """
+    if isinstance(error, OSError):
+        return error
+    if type(error).__name__ == "ResourceExhaustedError":
+        for number in FULL:
+            file, found, _ = str(error).partition(f"; {os.strerror(number)}")
+            if found:
+                return OSError(number, os.strerror(number), file)
+    return None
 
 
 def refused(error: OSError, *, file: Path | None = None, hint: str = "") -> StoreError | None:

@@ -29,7 +29,7 @@ from kerasvision.cli import (
     tune,
 )
 from kerasvision.cli.commands import Commands
-from kerasvision.disk import refused
+from kerasvision.disk import os_error, refused
 from kerasvision.errors import ConfigError, KerasvisionError
 
 app = typer.Typer(
@@ -95,8 +95,9 @@ def main() -> None:
         # hide an installed module.
         sys.path.append(str(_current_folder()))
         app()
-    except (KerasvisionError, OSError) as error:
-        shown = error if isinstance(error, KerasvisionError) else refused(error)
+    except Exception as error:
+        cause = os_error(error)
+        shown = error if isinstance(error, KerasvisionError) else refused(cause) if cause else None
         if shown is None or _State.traceback:
             raise
         console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kerasvision.config.preparing import Transform
 from kerasvision.data.copy_sizes import BITMAP_HEADER, FOLDER, INFO, copies_of, copy_sizes
-from kerasvision.disk import FULL, readable_size
+from kerasvision.disk import FULL, os_error, readable_size
 from kerasvision.ops.tracing import without_autograph
 from kerasvision.ops.working import open_working
 from kerasvision.progress import Advance, bar, say
@@ -73,9 +73,9 @@ def keep_copies(examples: Path, manifest_file: Path, transform_file: Path, *, se
         return _without(examples, sizes.stored, free)
     try:
         done = write_copies(examples, folder, settings=settings)
-    except OSError as error:
-        # Something else filled the disk meanwhile.
-        if error.errno not in FULL:
+    except Exception as error:
+        # Something else filled the disk meanwhile, or a quota ends before the disk does.
+        if (cause := os_error(error)) is None or cause.errno not in FULL:
             raise
         shutil.rmtree(folder)
         return _without(examples, sizes.stored, shutil.disk_usage(transform_file.parent).free)
@@ -103,7 +103,7 @@ def write_copies(examples: Path, folder: Path, *, settings: Transform) -> Copies
         settings: with `working_side`.
 
     Raises:
-        OSError: the disk is full, or something else prevents the writing.
+        OSError, ResourceExhaustedError: the disk is full (see `os_error`), or something else prevents the writing.
     """
     folder.mkdir(parents=True)
     info = json.loads((examples / INFO).read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kerasvision.disk import os_error
 from kerasvision.errors import Interrupted, KerasvisionError
 from kerasvision.training import child
 from kerasvision.tuning.trials import Job, Outcome
@@ -108,13 +109,14 @@ class Trainer:
     def carry_out(self, job: Job, connection: Connection) -> tuple[str, object]:
         """Runs a trial: (DONE, (outcome, resident bytes of this process)), (LOST, reason) or (SAVED, None)."""
         import keras
-        import tensorflow as tf
 
         try:
             outcome = self._tried(job, connection)
         except Interrupted:
             return SAVED, None
-        except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        except Exception as error:
+            if not _lacks_memory(error):
+                raise
             return LOST, f"it ran out of memory ({_first_line(error)})"
         # The next trial must not depend on what this one left in Keras' global state.
         keras.backend.clear_session()
@@ -122,17 +124,17 @@ class Trainer:
         return DONE, (outcome, resident_bytes())
 
     def _tried(self, job: Job, connection: Connection) -> Outcome:
-        import tensorflow as tf
-
         began = time.monotonic()
         try:
             rows, stopped = self._fitted(job, connection)
             outcome = Outcome(job.id, rows=tuple(rows), stopped=stopped)
-        except (Interrupted, MemoryError, tf.errors.ResourceExhaustedError):
+        except Interrupted:
             raise
         except KerasvisionError as error:
             outcome = Outcome(job.id, error=str(error))
         except Exception as error:
+            if _lacks_memory(error):
+                raise
             outcome = Outcome(job.id, error=f"{type(error).__name__}: {_first_line(error)}")
         return replace(outcome, seconds=time.monotonic() - began)
 
@@ -187,6 +189,13 @@ def _write_into(file: Path) -> None:
     with file.open("ab") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    import tensorflow as tf
+
+    # TensorFlow raises the same error for a full disk.
+    return isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)) and os_error(error) is None
 
 
 def _first_line(error: BaseException) -> str:

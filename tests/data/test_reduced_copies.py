@@ -7,6 +7,7 @@ from collections import namedtuple
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision.data import reduced_copies
@@ -133,6 +134,15 @@ def test_a_disk_that_is_too_small_is_foreseen_and_stated(photos, manifest, tmp_p
     needed = readable_size(copy_sizes(photos, manifest, working_side=24).stored)
     said = " ".join(capsys.readouterr().err.split())
     assert f"kept no reduced copies: they need {needed}, and 1.0 kB are free. Training decodes whole images" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_quota_that_ends_while_copies_are_written_leaves_none(photos, manifest, tmp_path, monkeypatch, capsys):
+    """The real writer on a real full device: TensorFlow's error is no OSError."""
+    writer = tf.io.TFRecordWriter
+    monkeypatch.setattr(tf.io, "TFRecordWriter", lambda _: writer("/dev/full"))
+    assert keep_copies(photos, manifest, tmp_path / "transform.json", settings=SETTINGS) == photos
+    assert "kept no reduced copies" in " ".join(capsys.readouterr().err.split())
     assert not list(tmp_path.iterdir())
 
 
