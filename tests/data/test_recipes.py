@@ -183,8 +183,44 @@ def test_classes_of_1_and_10000_are_judged_class_by_class_and_the_lone_image_onl
     assert recipe.unjudged == ("dog",)
     assert recipe.expected["train"]["dog"] == 1
     (rule,) = chosen(uneven).gate.rules
-    # The model that always answers cat has an accuracy of 0.9999, and a balanced accuracy of 0.5.
     assert (rule.metric, rule.value) == ("balanced_accuracy", 0.51)
+    # All test images are cats.
+    assert "Only 'cat' has test images: a model that always predicts it passes every gate." in recipe.choices[-1].why
+
+
+def test_the_gate_counts_the_classes_that_have_test_images():
+    """Of three classes two have some. Always answering one of them has a balanced accuracy of 0.5 there, not 0.33."""
+    seen = look({"cat": 200, "dog": 200, "owl": 2})
+    assert choose(seen, network=None).unjudged == ("owl",)
+    (rule,) = chosen(seen).gate.rules
+    assert (rule.metric, rule.value) == ("balanced_accuracy", 0.51)
+
+
+def test_the_gate_is_above_the_largest_class_of_the_given_test_images():
+    test = look({"cat": 30, "dog": 10}).files[""]
+    seen = FirstLook(Path("photos"), {"train": look({"cat": 100, "dog": 100}).files[""], "test": test}, (200,), False)
+    (rule,) = chosen(seen).gate.rules
+    assert (rule.metric, rule.value) == ("accuracy", 0.76)
+
+
+def test_split_folders_without_test_images_are_named():
+    given = {"train": look({"cat": 2, "dog": 2}).files[""], "validation": look({"cat": 50, "dog": 50}).files[""]}
+    with pytest.raises(
+        DataError, match="the split test would have none; received .*validation 100, test 0.*Add a folder test"
+    ):
+        choose(FirstLook(Path("photos"), given, (200,), False), network=None)
+
+
+@pytest.mark.parametrize(
+    ("network", "cells"), [("efficientnet_lite0", 7), ("efficientnet_lite1", 8), ("efficientnet_lite2", 9)]
+)
+def test_a_frozen_network_gets_no_more_images_than_its_maps_have_room_for(network, cells):
+    most = int(c.Training().memory_budget_gb * 1e9 / (cells * cells * 1280 * 4))
+    assert recipes.most_with_maps(network) == most
+    fits, is_too_large = (look({"cat": count // 2, "dog": count - count // 2}) for count in (most, most + 1))
+    assert chosen(fits, network=network).model.name == network
+    assert chosen(is_too_large, network=network).model.name == "resnet9"
+    assert f"the maps of at most {most:,} would fit into 4 GB" in choose(is_too_large, network=network).reason
 
 
 @pytest.mark.parametrize(("counts", "weights"), [((80, 80), None), ((80, 10), "balanced"), ((400, 10), None)])
