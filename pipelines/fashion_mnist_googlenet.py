@@ -1,9 +1,10 @@
 """GoogLeNet on Fashion-MNIST, d2l section 8.4: 0.539 +- 0.076 test accuracy (2 seeds, 11 minutes of processor time).
 
-That is from 6,000 of the 60,000 images, 10 epochs in bfloat16: all of them would take 1.8 processor hours. Plain SGD at
-0.1, images enlarged to 96 x 96, Xavier's initialisation. One output and no dropout, as in the book: 5,977,530 weights. The
-training loss is 1.177 +- 0.258, the training accuracy 0.517 +- 0.098. With all images the book's notebook reports 0.229,
-0.914, and 0.906 on test images. docs/benchmarks.md has the command.
+It learns from 6,000 of the 60,000 training images in 10 epochs and bfloat16, and answers 6,000 of the 10,000 test images.
+All training images would take 1.8 processor hours. Plain SGD at 0.1, images enlarged to 96 x 96, Xavier's initialisation.
+One output and no dropout, as in the book: 5,977,530 weights. The training loss is 1.177 +- 0.258, the training accuracy
+0.517 +- 0.098. With all images the book's notebook reports 0.229, 0.914, and 0.906 on test images. docs/benchmarks.md has
+the command.
 """
 
 from kerasvision import config as c
