@@ -163,13 +163,24 @@ def _with_weights_of_applications(name: str, network: keras.Model, file: Path, o
     return model
 
 
+# A layer that efficientnet-lite-pytorch calls `_conv_stem`.
+_ONLY_TIMM = "conv_stem.weight"
+
+
 def _with_torch_weights(name: str, make: Make, num_classes: int | None, file: Path, *, names_fit: bool) -> keras.Model:
     """The network of a file of PyTorch weights, with the layer "scaling" for its images."""
     family = str(family_of(name))
     pixels: Pixels = "edge" if family == "efficientnet_lite" else "imagenet"
     model = scaled(make(num_classes=num_classes), scaling(pixels))
     whole = model if num_classes else make(num_classes=1)
-    stored = our_layers(whole, family, tensors_in(file), file)
+    tensors = tensors_in(file)
+    stored = our_layers(whole, family, tensors, file)
+    if family == "efficientnet_lite" and _ONLY_TIMM in tensors:
+        # timm has two networks whose layers are named alike. Nothing in the file says of which it is.
+        say(
+            f"{file} has timm's names. It is read as timm's tf_{name}; timm's {name} pads its images, scales them and "
+            "normalizes in another way, and its weights would give wrong answers here"
+        )
     classes = stored["logits"][-1].shape[0] if "logits" in stored else None
     load_layers(_receivers(model, make, stored, same_head=classes == num_classes and names_fit), stored, file)
     return model

@@ -134,6 +134,32 @@ NETWORKS = {
 }
 
 
+def lite0(classes=7):
+    """timm's names: (blocks, kernel, expansion, channels) of each stage."""
+    stages = [(1, 3, 1, 16), (2, 3, 6, 24), (2, 5, 6, 40), (3, 3, 6, 80), (3, 5, 6, 112), (4, 5, 6, 192), (1, 3, 6, 320)]
+    shapes = conv("conv_stem", 32, 3, 3) | norm("bn1", 32)
+    inputs = 32
+    for stage, (blocks, kernel, expansion, width) in enumerate(stages):
+        for block in range(blocks):
+            name, hidden = f"blocks.{stage}.{block}", expansion * inputs
+            steps = [("conv_dw", hidden, 1, kernel), (("conv_pwl", "conv_pw")[stage == 0], width, hidden, 1)]
+            steps = [("conv_pw", hidden, inputs, 1)] * (stage > 0) + steps
+            for number, (step, out, of, side) in enumerate(steps, 1):
+                shapes |= conv(f"{name}.{step}", out, of, side) | norm(f"{name}.bn{number}", out)
+            inputs = width
+    shapes |= conv("conv_head", 1280, 320, 1) | norm("bn2", 1280)
+    return shapes | {"classifier.weight": [classes, 1280], "classifier.bias": [classes]}
+
+
+@pytest.mark.slow
+def test_of_timms_two_networks_with_the_same_names_the_one_that_fits_is_named(tmp_path, capsys):
+    file = write(tmp_path / "lite0.safetensors", lite0())
+    build("efficientnet_lite0", image_shape=(32, 32, 3), num_classes=7, weights=file)
+    assert "read as timm's tf_efficientnet_lite0; timm's efficientnet_lite0 pads" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
 @pytest.fixture(scope="module")
 def resnet18_file(tmp_path_factory):
     return write(tmp_path_factory.mktemp("resnet18") / "resnet18.safetensors", resnet((2, 2, 2, 2)))
