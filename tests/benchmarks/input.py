@@ -63,6 +63,7 @@ def variants(folder: Path):
     from kerasvision import config as c
     from kerasvision.config import ColorJitter, RandomFlip, RandomResizedCrop
     from kerasvision.data.augmentation import make_augmentation
+    from kerasvision.data.feeding.inputs import ReducingTransform
     from kerasvision.data.feeding.stream import prepare_one
     from kerasvision.data.transform import ImageTransform
 
@@ -74,7 +75,8 @@ def variants(folder: Path):
         return ImageTransform(c.Transform(image_size=(224, 224), **settings), (0.0,) * 3, (1.0,) * 3)
 
     def ours(dataset, augment):
-        prepare = prepare_one(transform(), make_augmentation(augment), seed=0, decoded=False, augmented=True)
+        reducing, augmenter = ReducingTransform(transform()), make_augmentation(augment)
+        prepare = prepare_one(reducing, augmenter, seed=0, decoded=False, augmented=True)
         numbered = dataset.enumerate().map(lambda place, image: {"image": image, "place": place})
         return numbered.map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
 
