@@ -59,9 +59,9 @@ class Model(Dependent):
         name = lookup.MODELS.name(lookup.MODELS.path(self.name))
         if self.weights == IMAGENET and not origin_of(name):
             raise ConfigError(
-                f"no weights are published for {name}; {lookup.did_you_mean(name, WITH_IMAGENET)}",
-                hint=f"there are weights for {', '.join(WITH_IMAGENET)}, and for every network of keras.applications, such "
-                f"as {next(iter(lookup.OF_KERAS))}",
+                f"no weights are published for {name} that 'imagenet' can fetch; {lookup.did_you_mean(name, WITH_IMAGENET)}",
+                hint=f"there are such weights for {', '.join(WITH_IMAGENET)}, and for every network of keras.applications, "
+                f"such as {next(iter(lookup.OF_KERAS))}. model.weights may also be a file, such as timm's .safetensors",
             )
         return self
 

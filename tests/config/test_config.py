@@ -266,7 +266,7 @@ def test_weights_are_written_for_one_kind_of_image():
 
 
 def test_published_weights_are_asked_for_networks_that_have_them():
-    with pytest.raises(ConfigError, match="no weights are published for lenet5; .* vgg16, vgg19"):
+    with pytest.raises(ConfigError, match="no weights are published for lenet5 that 'imagenet' can fetch; .* vgg16, vgg19"):
         c.Model(name="lenet5", weights="imagenet")
 
 
