@@ -219,6 +219,11 @@ def _frozen(plan: _Plan, network: str, epochs: int) -> Recipe:
     channels = "The weights were trained on colour photos of this size."
     if plan.look.is_grey:
         channels = "The images are grey, and the weights expect three channels: each channel gets the same grey values."
+    reduced = ""
+    if plan.look.median_side >= LARGE_SIDE:
+        # Each photo is decoded once in a training, but always in serving.
+        reduced = ", reduced_decoding=True"
+        channels = f"{channels} Large JPEG files are decoded at a part of their size."
     side, source = PRETRAINED[network], PACKAGED[network]
     licence = f"The weights are in the package {source.distribution}. Their licence: {source.licence}."
     return Recipe(
@@ -229,7 +234,7 @@ def _frozen(plan: _Plan, network: str, epochs: int) -> Recipe:
         is_final=plan.is_final,
         choices=(
             _splits(plan),
-            Choice("transform", f'c.Transform(image_size=({side}, {side}), fit="crop")', channels),
+            Choice("transform", f'c.Transform(image_size=({side}, {side}), fit="crop"{reduced})', channels),
             _task(plan),
             Choice("model", f'c.Model(name="{network}", weights="imagenet")', licence),
             _training_of_head(plan, epochs),

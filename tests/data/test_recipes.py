@@ -58,6 +58,9 @@ def test_large_photos_are_reduced_once(side, working_side):
     transform = chosen(look({"a": 80, "b": 80}, side=side)).transform
     assert transform.working_side == working_side
     assert transform.reduced_decoding is (working_side is not None)
+    # A frozen network needs each photo once: there is no use in copies.
+    frozen = chosen(look({"a": 80, "b": 80}, side=side), network=LITE).transform
+    assert (frozen.working_side, frozen.reduced_decoding) == (None, transform.reduced_decoding)
 
 
 def test_thousands_of_photos_get_a_wider_network_and_fewer_epochs():
