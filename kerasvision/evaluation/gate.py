@@ -142,9 +142,11 @@ def _slices(rule: Rule, evaluated: Evaluated, expected: Mapping[str, tuple[str, 
     Raises:
         ConfigError: an unknown metric or slice.
     """
-    scores, left_out, table = evaluated.judgement.scores, evaluated.judgement.left_out, evaluated.slices
-    if rule.metric not in FACTS and rule.slice is None and rule.metric not in {*scores, *left_out}:
-        raise ConfigError(f"no metric is named {rule.metric!r}; {lookup.did_you_mean(rule.metric, [*scores, *FACTS])}")
+    judgement, table = evaluated.judgement, evaluated.slices
+    known = {*judgement.scores, *judgement.left_out, *judgement.undefined}
+    if rule.metric not in FACTS and rule.slice is None and rule.metric not in known:
+        meant = lookup.did_you_mean(rule.metric, [*judgement.scores, *FACTS])
+        raise ConfigError(f"no metric is named {rule.metric!r}; {meant}")
     if rule.slice is None:
         yield None
         return

@@ -131,7 +131,8 @@ class Case:
         """Why the score is not a number."""
         if self.metric in FACTS:
             return "it was not measured"
-        return self.evaluated.judgement.left_out.get(self.metric, "it is not a number")
+        judgement = self.evaluated.judgement
+        return {**judgement.undefined, **judgement.left_out}.get(self.metric, "it is not a number")
 
     @property
     def interval(self) -> tuple[float, float] | None:

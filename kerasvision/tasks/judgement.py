@@ -64,6 +64,8 @@ class Judgement:
         curves: more tables by name, whose rows are points of a plot. Files contain them; a page shows only the plots, which
             are in `Task.figures`.
         left_out: metric -> why it has no value here.
+        undefined: metric -> why it has no value on any images, because of the classes or the settings. A gate's rule gives
+            this reason; no page and no list of what is missing names the metric.
         weighted_scores: the scores of some rows under many weightings at once; NaN if a metric has no value. The bootstrap
             and the slices use it.
         within_label: the same for rows of one label, without metrics of single classes, which mean nothing there.
@@ -77,6 +79,7 @@ class Judgement:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     curves: dict[str, pd.DataFrame] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
     weighted_scores: WeightedScores = field(default=lambda rows, weights: {}, repr=False, compare=False)
     within_label: WeightedScores | None = field(default=None, repr=False, compare=False)
     evidence: Callable[[np.ndarray], Mapping[str, Evidence]] = field(default=lambda rows: {}, repr=False, compare=False)

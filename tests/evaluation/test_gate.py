@@ -29,10 +29,10 @@ SLICES = [
 ]
 
 
-def evaluated(scores=SCORES, *, slices=SLICES, intervals=INTERVALS, left_out=None):
+def evaluated(scores=SCORES, *, slices=SLICES, intervals=INTERVALS, left_out=None, undefined=None):
     """A model with scores only."""
     rows = pd.DataFrame({"id": [f"{n}" for n in range(100)]})
-    judgement = Judgement(dict(scores), rows, left_out=left_out or {})
+    judgement = Judgement(dict(scores), rows, left_out=left_out or {}, undefined=undefined or {})
     return Evaluated("test", judgement, intervals, pd.DataFrame(slices, columns=SLICE_COLUMNS))
 
 
@@ -287,6 +287,9 @@ def test_a_metric_that_has_no_value_here_leaves_the_model_undecided_and_says_why
     known = evaluated({"accuracy": 0.9}, left_out={"recall[cat]": "there is no example of this class"})
     judged = verdict(c.AtLeast("recall[cat]", 0), of=known)
     assert (judged.verdict, judged.rules[0].reason) == ("UNDECIDED", "there is no example of this class")
+    never = evaluated({"accuracy": 0.9}, undefined={"top_5_accuracy": "with 3 classes, it is always right"})
+    judged = verdict(c.AtLeast("top_5_accuracy", 0.9), of=never)
+    assert (judged.verdict, judged.rules[0].reason) == ("UNDECIDED", "with 3 classes, it is always right")
 
 
 # --- Facts

@@ -14,7 +14,9 @@ from kerasvision.tasks.metrics import Floats, weighted_scores
 
 
 def classification_scores(answers: Answers, *, added: Sequence[c.Metric] = ()) -> tuple[dict[str, float], dict[str, str]]:
-    """metric -> value; and metric -> why it has none: a class without an example or with all of them, or at most k classes.
+    """metric -> value; and metric -> why it has none here: a class without an example, or with all of them.
+
+    A metric of `undefined_scores` is in neither.
 
     Args:
         answers: for a whole data set.
@@ -25,15 +27,27 @@ def classification_scores(answers: Answers, *, added: Sequence[c.Metric] = ()) -
 
     >>> scores, left_out = classification_scores(Answers(
     ...     np.array([0, 1, 1]), np.array([[.9, .1], [.2, .8], [.6, .4]]), classes=("cat", "dog"), top_k=2))
-    >>> round(scores["accuracy"], 3), scores["recall[dog]"], scores["precision[cat]"], scores["roc_auc"], list(left_out)
-    (0.667, 0.5, 0.5, 1.0, ['top_2_accuracy'])
+    >>> round(scores["accuracy"], 3), scores["recall[dog]"], scores["precision[cat]"], scores["roc_auc"], left_out
+    (0.667, 0.5, 0.5, 1.0, {})
     """
     every = np.arange(len(answers.labels))
     measured = scores_of_rows(answers, every, np.ones((len(every), 1)), added=added)
     found = {name: float(value[0]) for name, value in measured.items()}
     check_added_scores(added, found, count=len(every))
     scores = {name: value for name, value in found.items() if not np.isnan(value)}
-    return scores, {name: _why_left_out(name, found, answers) for name in found if name not in scores}
+    lacking = found.keys() - scores.keys() - undefined_scores(answers).keys()
+    return scores, {name: _why_left_out(name, found, answers) for name in found if name in lacking}
+
+
+def undefined_scores(answers: Answers) -> dict[str, str]:
+    """metric -> why it has no value, whatever the images: the top-k accuracy of at most k classes.
+
+    >>> undefined_scores(Answers(np.array([0, 1]), np.eye(2), classes=("cat", "dog"), top_k=5))
+    {'top_5_accuracy': 'with 2 classes, the true one is always among the 5 best'}
+    """
+    k, classes = answers.top_k, len(answers.classes)
+    why = f"with {classes} classes, the true one is always among the {k} best"
+    return {f"top_{k}_accuracy": why} if classes <= k else {}
 
 
 def scores_of_rows(
@@ -60,8 +74,6 @@ def scores_of_rows(
 def _why_left_out(name: str, found: dict[str, float], answers: Answers) -> str:
     """Why a metric has no value on the whole data set."""
     metric, bracket, label = name.partition("[")
-    if metric == f"top_{answers.top_k}_accuracy":
-        return f"with {len(answers.classes)} classes, the true one is always among the {answers.top_k} best"
     if not bracket:
         lacking = [one for one in answers.classes if np.isnan(found[f"{metric}[{one}]"])]
         return f"{metric} requires examples of every class and of others; missing for {', '.join(lacking[:5])}"

@@ -42,7 +42,7 @@ from kerasvision.tasks.classification.hierarchical import (
 from kerasvision.tasks.classification.losses import answer_logits, example_losses, focal_gamma
 from kerasvision.tasks.classification.nearly_best import nearly_best
 from kerasvision.tasks.classification.remarks import one_answer_remarks
-from kerasvision.tasks.classification.scores import classification_scores, scores_of_rows
+from kerasvision.tasks.classification.scores import classification_scores, scores_of_rows, undefined_scores
 from kerasvision.tasks.classification.simple import simple_classifiers
 from kerasvision.tasks.classification.temperature import fitted_temperature
 from kerasvision.tasks.classification.tree import Tree
@@ -261,6 +261,7 @@ class ClassificationTask(Task):
                 "calibration": calibration_table(answers.confidence, answers.correct),
             },
             left_out=left_out,
+            undefined=undefined_scores(answers),
             weighted_scores=partial(scores_of_rows, answers, added=added),
             within_label=partial(scores_of_rows, answers, added=added, within_label=True),
             evidence=partial(evidence, answers, added=added),
