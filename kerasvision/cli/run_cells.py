@@ -28,11 +28,8 @@ def artifact_line(artifact: "ArtifactRecord", root: Path) -> str:
 
 def heading_cells(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[str, str]:
     """What a table shows about a run, by column."""
-    from kerasvision.pipeline.headline import final_images, headline, verdict
+    from kerasvision.pipeline.headline import headline, verdict
 
-    images = final_images(executions)
-    # The score and the verdict are those of the judged network.
-    served = f"; served: another, trained on all {images:,} images" if images else ""
     return {
         "pipeline": run.pipeline,
         "for": side_purpose(run),
@@ -40,13 +37,25 @@ def heading_cells(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> 
         "took": duration(run.seconds),
         "state": state(run),
         "score": str(headline(executions) or ""),
-        "verdict": f"{verdict(executions)}{served}",
+        "verdict": f"{verdict(executions)}{_final_network(executions)}",
     }
+
+
+def _final_network(executions: "Sequence[ExecutionRecord]") -> str:
+    """What became of the network of the final training; "" without one. Score and verdict are those of the judged one."""
+    from kerasvision.pipeline.headline import final_images, is_pushed
+
+    images = final_images(executions)
+    if images is None:
+        return ""
+    if is_pushed(executions):
+        return f"; served: another, trained on all {images:,} images"
+    return f"; another was trained on all {images:,} images, but not pushed"
 
 
 def run_data(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[str, object]:
     """What `--json` prints about a run."""
-    from kerasvision.pipeline.headline import final_images, headline, verdict
+    from kerasvision.pipeline.headline import final_images, headline, is_pushed, verdict
 
     score = headline(executions)
     return {
@@ -60,6 +69,7 @@ def run_data(run: "RunRecord", executions: "Sequence[ExecutionRecord]") -> dict[
         "score": {name: value for name, value in asdict(score).items() if value is not None} if score else None,
         "verdict": verdict(executions) or None,
         "final_images": final_images(executions),
+        "pushed": is_pushed(executions),
         "stages": {execution.node: execution.outcome for execution in executions},
     }
 

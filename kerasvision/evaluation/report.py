@@ -152,8 +152,14 @@ def _badges(run: RunFacts) -> list[tuple[str, str]]:
     model = run.newest(MODEL)
     if model is not None and "final_images" in model.properties:
         images = model.properties["final_images"]
-        badges.append((f"serves a network trained on all {images:,} images, which was not judged", "open"))
+        what = f"a network trained on all {images:,} images, which was not judged"
+        badges.append((f"serves {what}" if _is_pushed(run) else f"not served: {what}", "open"))
     return badges
+
+
+def _is_pushed(run: RunFacts) -> bool:
+    pushed = run.newest("PushedModel")
+    return pushed is not None and pushed.properties.get("pushed") == 1
 
 
 def _headline(run: RunFacts) -> dict[str, object]:
@@ -232,7 +238,8 @@ def _verdict(run: RunFacts) -> dict[str, object] | None:
     verdict = _json(blessing.folder / "verdict.json")
     shown = urgent_rules(verdict["rules"], outcome=lambda rule: rule["outcome"])
     _, about = _final(run)
-    networks = {name: about[name] for name in ("judged", "served")} if about else {}
+    served = "served" if _is_pushed(run) else "not served"
+    networks = {"judged": about["judged"], served: about["served"]} if about else {}
     return {**verdict, "rules": shown, "left_out_rules": len(verdict["rules"]) - len(shown), "networks": networks}
 
 

@@ -1,4 +1,4 @@
-"""The main score of a run: the metric that its task names as the headline, the verdict, and what is served instead."""
+"""The main score of a run: the metric that its task names as the headline, the verdict, and what is served."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from kerasvision.pipeline.records import ArtifactRecord, ExecutionRecord
 
 EVALUATION, BLESSING, MODEL, FOLDS = "ModelEvaluation", "ModelBlessing", "Model", "CrossValidation"
+PUSHED = "PushedModel"
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,15 @@ def final_images(executions: Iterable[ExecutionRecord]) -> int | None:
     """
     found = (artifact.properties.get("final_images") for artifact in made(executions, MODEL))
     return next((int(images) for images in found if images is not None), None)
+
+
+def is_pushed(executions: Iterable[ExecutionRecord]) -> bool | None:
+    """Whether the pusher of a run copied its model to saved_models; None if the run did not get that far.
+
+    Args:
+        executions: of the run.
+    """
+    return next((artifact.properties.get("pushed") == 1 for artifact in made(executions, PUSHED)), None)
 
 
 def made(executions: Iterable[ExecutionRecord], kind: str) -> Iterator[ArtifactRecord]:

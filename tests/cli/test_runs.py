@@ -74,18 +74,29 @@ def test_list_as_json_is_an_object_per_run(root):
 
 
 def test_a_run_whose_final_network_is_served_says_that_the_verdict_is_that_of_another(judged, tmp_path):
-    from kerasvision.pipeline.artifacts import Model, Out
+    from kerasvision.pipeline.artifacts import Model, Out, PushedModel
 
     def final_trainer(model: Out[Model]) -> None:
         model.properties["final_images"] = 1400
 
+    def pusher(model: Model, pushed_model: Out[PushedModel]) -> None:
+        pushed_model.record.write_text('{"pushed": false}')
+        pushed_model.properties["pushed"] = 1
+
     (tmp_path / "images.txt").write_text("cat dog")
     pipeline = judged.pipeline(tmp_path / "images.txt", epochs=25)
-    pipeline.add(final_trainer)
+    final = pipeline.add(final_trainer)
+    # A run that ended before its pusher serves nothing.
     run(pipeline, root=tmp_path)
     words = " ".join(runs("list", "--root", tmp_path).split())
-    assert "accuracy 0.7500 on test blessed; served: another, trained on all 1,400 images 4 ran" in words
-    assert json.loads(runs("list", "--json", "--root", tmp_path))["final_images"] == 1400
+    assert "accuracy 0.7500 on test blessed; another was trained on all 1,400 images, but not pushed 4 ran" in words
+    listed = json.loads(runs("list", "--json", "--root", tmp_path))
+    assert (listed["final_images"], listed["pushed"]) == (1400, None)
+    pipeline.add(pusher, model=final.model)
+    run(pipeline, root=tmp_path)
+    words = " ".join(runs("list", "--newest", 1, "--root", tmp_path).split())
+    assert "accuracy 0.7500 on test blessed; served: another, trained on all 1,400 images 4 reused, 1 ran" in words
+    assert json.loads(runs("list", "--json", "--newest", 1, "--root", tmp_path))["pushed"] is True
 
 
 def test_a_running_run_is_listed_with_its_process_and_how_long_it_has_run(tmp_path):

@@ -232,9 +232,14 @@ def test_after_a_final_training_both_networks_are_shown_and_named(stages, tmp_pa
     final = artifact(
         tmp_path, 9, "Model", {"final_images": 1400}, final__json=about, history__csv="epoch,loss\n1,0.375\n2,0.25\n"
     )
-    page = page_of((*stages[:6], stage(8, "final_trainer", final), stages[6]), tmp_path)
+    run = (*stages[:6], stage(8, "final_trainer", final), stages[6])
+    page = page_of(run, tmp_path)
+    assert f"Judged : the one of {EVIL}. Not served : another, trained on all 4 images." in page.text("verdict")
+    assert "not pushed not served: a network trained on all 1,400 images, which was not judged" in page.text("")
+    pushed = artifact(tmp_path, 10, "PushedModel", {"pushed": 1, "pushed_destination": "saved_models/flowers/1"})
+    page = page_of((*run, stage(9, "pusher", pushed)), tmp_path)
     assert f"Judged : the one of {EVIL}. Served : another, trained on all 4 images." in page.text("verdict")
-    assert "not pushed serves a network trained on all 1,400 images, which was not judged" in page.text("")
+    assert "serves a network trained on all 1,400 images, which was not judged" in page.text("")
     training = page.text("training")
     assert "2 epochs. The last: epoch loss val loss 2 0.5 0.0625" in training
     assert "Final training 2 epochs on all images, after the verdict. The last: epoch loss 2 0.25" in training
