@@ -19,13 +19,18 @@ from kerasvision.errors import ConfigError, DataError
 from kerasvision.shortened import and_more
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from kerasvision.data.feeding.bench import TimedStep
+    from kerasvision.data.label_counts import LabelCounts
 
 app = typer.Typer(
     help="Look at the images of a pipeline, and measure how fast they are read.", no_args_is_help=True, rich_markup_mode=None
 )
 
 MOST_CLASSES = 30
+# What a column of names counts, if it is not images that have the class or the tag.
+HEADINGS = {"objects": "objects of", "label_maps": "images that show"}
 # The file formats of pictures.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".pdf", ".svg")
 
@@ -99,7 +104,7 @@ def show(
     seed: Annotated[int, typer.Option("--seed", help="With --embed: of everything that is drawn.")] = 0,
     root: Root = Path(),
 ) -> None:
-    """Print how many images of each class are in each split, and what changed in the source."""
+    """Print how many images of each class or tag are in each split, and what changed in the source."""
     from kerasvision.pipeline.scan import scan as scan_images
 
     if augmented is not None and augmented.suffix.lower() not in PICTURES:
@@ -110,7 +115,10 @@ def show(
     asked.check(embed=embed)
     purpose = "data show"
     found = scan_images(target, overrides=overrides, root=root, purpose=purpose, listener=stage_lines())
-    _print_counts(found.counts, found.images)
+    for counted in found.counts:
+        _print_counts(counted, found.images)
+    if not found.counts:
+        _print_all(table_of("images", *found.images, right=tuple(found.images)), found.images)
     print_whole(escape(_span_line(found.span)))
     _print_spans(found.spans, list(found.images))
     typer.echo(f"page with pictures: {_relative(found.statistics.page)}")
@@ -185,15 +193,22 @@ def _relative(path: Path) -> str:
     return os.path.relpath(path)
 
 
-def _print_counts(counts: dict[str, dict[str, int]], images: dict[str, int]) -> None:
-    """Prints a row for each class, and one for all images; without labels, only the latter."""
-    table = table_of("class", *images, right=tuple(images))
-    names = list(next(iter(counts.values()), {}))
+def _print_counts(counted: "LabelCounts", images: dict[str, int]) -> None:
+    """Prints a row for each class or tag, one for the images without any, and one for all images."""
+    table = table_of(HEADINGS.get(counted.annotation, counted.one), *images, right=tuple(images))
+    names = list(dict.fromkeys(name for split in counted.counts.values() for name in split))
     for name in names[:MOST_CLASSES]:
-        table.add_row(escape(name), *(str(split[name]) for split in counts.values()))
+        table.add_row(escape(name), *(str(counted.counts.get(split, {}).get(name, 0)) for split in images))
     if more := and_more(len(names), most=MOST_CLASSES):
         table.add_row(more)
-    table.add_row("[bold]all[/]", *(f"[bold]{count}[/]" for count in images.values()))
+    if counted.without:
+        table.add_row(f"({counted.nothing})", *(str(counted.without.get(split, 0)) for split in images))
+    _print_all(table, images, name="all" if counted.things == "images" else "all images")
+
+
+def _print_all(table: "Table", images: dict[str, int], *, name: str = "all") -> None:
+    """Prints a table after a last row, which is about all images."""
+    table.add_row(f"[bold]{name}[/]", *(f"[bold]{count}[/]" for count in images.values()))
     print_whole(table)
 
 

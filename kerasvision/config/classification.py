@@ -173,6 +173,10 @@ class Classification(MeasuredTask):
             "average_precision",
         )
 
+    def even_metrics(self) -> Sequence[str]:
+        """The means over the classes."""
+        return ("balanced_accuracy", "macro_f1")
+
     def training_metric_names(self) -> Sequence[str]:
         """What is measured after every epoch; top-k accuracy only if there are more than k classes.
 

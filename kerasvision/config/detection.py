@@ -188,6 +188,10 @@ class Detection(MeasuredTask):
             OF_PROPOSALS,
         )
 
+    def even_metrics(self) -> Sequence[str]:
+        """The means over the classes."""
+        return ("box_average_precision", "box_recall")
+
     def training_metric_names(self) -> Sequence[str]:
         """What is measured after every epoch; the average precision on the validation split only."""
         return ("loss", "box_average_precision", "box_average_precision_50")

@@ -134,6 +134,10 @@ class MultiLabel(MeasuredTask):
             "hamming_loss",
         )
 
+    def even_metrics(self) -> Sequence[str]:
+        """The means over the tags."""
+        return ("mean_average_precision", "macro_f1")
+
     def training_metric_names(self) -> Sequence[str]:
         """What is measured after every epoch; the mean average precision on the validation split only."""
         return ("loss", "mean_average_precision")

@@ -103,6 +103,10 @@ class Segmentation(MeasuredTask):
             "boundary_f1",
         )
 
+    def even_metrics(self) -> Sequence[str]:
+        """The means over the classes."""
+        return ("mean_iou", "mean_accuracy")
+
     def training_metric_names(self) -> Sequence[str]:
         """What is measured after every epoch; the mean IoU on the validation split only."""
         return ("loss", "mean_iou")

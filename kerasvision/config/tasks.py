@@ -188,6 +188,10 @@ class Task(Component):
         """(a metric of the training, its value for a network that gives every class the same score); None if unknown."""
         return None
 
+    def even_metrics(self) -> Sequence[str]:
+        """The metrics of a whole data set in which every class has the same weight, however many images show it."""
+        return ()
+
     def without_added_metrics(self) -> Self:
         """The task that all stages except the evaluator receive, so that a changed metric does not rerun the training."""
         return self

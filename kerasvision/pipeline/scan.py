@@ -13,6 +13,7 @@ from kerasvision import config as c
 from kerasvision.config.listing import is_file, is_folder
 from kerasvision.config.meant import instead_of_class_folders
 from kerasvision.config.overrides import with_overrides
+from kerasvision.data.label_counts import LabelCounts, label_counts
 from kerasvision.errors import ConfigError, DataError
 from kerasvision.pipeline.artifacts import ExampleAnomalies, Examples, ExampleStatistics
 from kerasvision.pipeline.graph import Pipeline
@@ -39,10 +40,9 @@ class Scan:
     anomalies: ExampleAnomalies
 
     @property
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Split -> class -> how many usable images."""
-        counts: dict[str, dict[str, int]] = _read(self.statistics.summary)["counts"]
-        return counts
+    def counts(self) -> list[LabelCounts]:
+        """How many usable images, or objects, each class or tag has; empty without such annotations."""
+        return label_counts(_read(self.statistics.summary))
 
     @property
     def images(self) -> dict[str, int]:

@@ -1,11 +1,19 @@
 """`kerasvision data`: what is in the images, what is wrong with them, and how fast they are read."""
 
+import json
 import re
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
+
+from kerasvision.cli import app
+from kerasvision.pipeline.artifacts import ExampleAnomalies, Examples, ExampleStatistics
+from kerasvision.pipeline.scan import Scan
 
 PIPELINE = """
 from kerasvision import config as c
@@ -128,6 +136,47 @@ def test_options_of_show_are_checked_before_any_image_is_read(kerasvision, tmp_p
     assert done.returncode == 2
     assert message in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def scanned(folder, statistics):
+    """What a scan of images with these statistics leaves behind."""
+    found = Scan("photos", Examples(folder), ExampleStatistics(folder), ExampleAnomalies(folder))
+    found.statistics.summary.write_text(json.dumps(statistics))
+    found.examples.span.write_text(json.dumps({"span": 1, "added": 9}))
+    pq.write_table(pa.table({"id": ["a.png"]}), found.examples.manifest)
+    return found
+
+
+def shown(monkeypatch, found):
+    monkeypatch.setattr("kerasvision.pipeline.scan.scan", lambda *_, **__: found)
+    done = CliRunner().invoke(app, ["data", "show", str(found.statistics.uri)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+
+def test_show_counts_tags_and_the_images_without_any(monkeypatch, tmp_path):
+    tags = {"images": {"train": {"sea": 4, "[sun]": 1}, "test": {"sea": 2, "[sun]": 0}}, "without": {"train": 3, "test": 0}}
+    lines = shown(monkeypatch, scanned(tmp_path, {"counts": {}, "images": {"train": 7, "test": 2}, "tags": tags}))
+    assert lines[:6] == [
+        "tag train test",
+        "sea 4 2",
+        "[sun] 1 0",
+        "(no tag) 3 0",
+        "all 7 2",
+        "span 1: 9 images, the first ones read here",
+    ]
+
+
+def test_show_counts_objects_and_what_maps_show(monkeypatch, tmp_path):
+    objects = {"by_split": {"train": {"cat": 12}}, "without": {"train": 2}}
+    maps = {"images": {"train": {"road": 6}}}
+    lines = shown(monkeypatch, scanned(tmp_path, {"images": {"train": 7}, "objects": objects, "maps": maps}))
+    assert lines[:4] == ["objects of train", "cat 12", "(no object) 2", "all images 7"]
+    assert lines[4:7] == ["images that show train", "road 6", "all 7"]
+
+
+def test_show_counts_images_that_have_neither(monkeypatch, tmp_path):
+    assert shown(monkeypatch, scanned(tmp_path, {"images": {"train": 7, "test": 2}}))[:2] == ["images train test", "all 7 2"]
 
 
 # By default, test_pages.py types --augmented and the bench for the digits, and test_bench.py measures a random crop.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kerasvision import config as c
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.errors import ConfigError
 from kerasvision.evaluation.advice import fitting, images, judging
@@ -254,6 +255,66 @@ def test_the_facts_of_a_run_come_from_its_files(tmp_path):
         "too_wide",
     ]
     assert gather(run, human=0.99).human == {"accuracy": 0.99}
+
+
+def learning(task):
+    """The files of a trained network with another task."""
+    return {**TRAINED, "settings.json": {**TRAINED["settings.json"], "task": task.to_data()}}
+
+
+# statistics.json of images with all kinds of annotations, unlike in number.
+EVERY_KIND = {
+    **STATISTICS["statistics.json"],
+    "tags": {"images": {"train": {"sea": 400, "sun": 40}}, "without": {"train": 3}},
+    "objects": {"by_split": {"train": {"cat": 300, "dog": 30}}, "without": {"train": 5}},
+    "maps": {"images": {"train": {"sky": 200, "road": 20}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("task", "few", "uneven", "todo"),
+    [
+        (
+            c.MultiLabel(),
+            ("Some tags have few training images.", "fewer than 50: sun 40"),
+            ("The tags are uneven.", "400 training images of sea, 40 of sun"),
+            "gives every tag the same weight: mean_average_precision or macro_f1. Let the rare tags weigh more in the "
+            "training: --set task.class_weights=balanced. More images of the rare tags.",
+        ),
+        (
+            c.MultiLabel(class_weights="balanced"),
+            ("Some tags have few training images.", "fewer than 50: sun 40"),
+            ("The tags are uneven.", "400 training images of sea, 40 of sun"),
+            "gives every tag the same weight: mean_average_precision or macro_f1. More images of the rare tags.",
+        ),
+        (
+            c.Detection(),
+            ("Some classes have few training objects.", "fewer than 50: dog 30"),
+            ("The classes are uneven.", "300 training objects of cat, 30 of dog"),
+            "the same weight: box_average_precision or box_recall. More objects of the rare classes.",
+        ),
+        (
+            c.Segmentation(),
+            ("Some classes have few training images.", "fewer than 50: road 20"),
+            ("The classes are uneven.", "200 training images of sky, 20 of road"),
+            "the same weight: mean_iou or mean_accuracy. More images of the rare classes.",
+        ),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+def test_what_the_task_learns_is_counted_and_named_by_its_own_words(tmp_path, task, few, uneven, todo):
+    run = run_of(tmp_path, Model=learning(task), ExampleStatistics={"statistics.json": EVERY_KIND})
+    found = {one.rule: one for one in advice_on(gather(run))}
+    assert (found["few_images"].finding, found["few_images"].figures) == few
+    assert (found["imbalance"].finding, found["imbalance"].figures) == uneven
+    assert found["imbalance"].todo.endswith(todo)
+    known = task.metric_names()
+    assert all(metric in known for metric in task.even_metrics())
+
+
+def test_numbers_have_no_classes_that_could_be_rare(tmp_path):
+    run = run_of(tmp_path, Model=learning(c.Regression()), ExampleStatistics={"statistics.json": EVERY_KIND})
+    assert not {"few_images", "imbalance"} & {one.rule for one in advice_on(gather(run))}
 
 
 def test_what_a_run_has_not_reached_is_named_and_the_rest_is_looked_at(tmp_path):

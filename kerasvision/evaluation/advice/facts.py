@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from kerasvision.config.augmentation import Mixing
 from kerasvision.config.stages import TrainerSettings
+from kerasvision.data.label_counts import label_counts
 from kerasvision.dotted import leaves
 from kerasvision.errors import ConfigError
 from kerasvision.evaluation.run_facts import ArtifactFacts, RunFacts
@@ -46,7 +47,9 @@ class Facts:
         mixes: whether training images were mixed, so that scores on them mean little.
         scores: split -> metric -> score of the served model.
         examples: split -> number of images that were scored.
-        counts: split -> class -> number of images.
+        counts: split -> class -> number of images; of tags and of objects likewise, whatever the task learns.
+        one, many, things: what these are called, such as "tag", "tags" and "images".
+        even: the metrics of the task in which every class has the same weight.
         shared: how many groups of images are in several splits, as exact copies or as look-alikes.
         contradictions: how many groups of copies have different labels.
         confused: the commonest confusions: label, answered, count, share_of_label.
@@ -66,6 +69,10 @@ class Facts:
     scores: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     examples: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    one: str = "class"
+    many: str = "classes"
+    things: str = "images"
+    even: Sequence[str] = ()
     shared: int = 0
     contradictions: int = 0
     confused: Sequence[Row] = ()
@@ -108,7 +115,8 @@ def gather(run: RunFacts, *, human: float | None = None) -> Facts:
         ConfigError: the task has no headline metric for the score of people, or that is above 1 and the metric is a share.
     """
     missing: list[str] = []
-    found = {**_trained(run, missing), **_scored(run, missing), **_data(run, missing), **_simple(run, missing)}
+    found = {**_trained(run, missing), **_scored(run, missing)}
+    found |= {**_data(run, found.pop("requires", ()), missing), **_simple(run, missing)}
     exported = {path: value for path, value in run.settings("exporter").items() if path.startswith("export.")}
     found["settings"] = {**found.get("settings", {}), **exported}
     metric = str(found.get("metric", ""))
@@ -157,6 +165,8 @@ def _trained(run: RunFacts, missing: list[str]) -> dict[str, Any]:
         "metric": metric,
         "larger_is_better": parsed.task.best_is(metric) == "max",
         "chance": parsed.task.chance,
+        "even": tuple(parsed.task.even_metrics()),
+        "requires": parsed.task.requires,
         "mixes": any(isinstance(one, Mixing) and one.mixes_labels for one in parsed.augment),
     }
 
@@ -184,16 +194,24 @@ def _scores_in(folder: Path) -> dict[str, Any]:
     }
 
 
-def _data(run: RunFacts, missing: list[str]) -> dict[str, Any]:
-    """Numbers of images by class, and their copies."""
-    return _read(run.newest("ExampleStatistics"), "the images: how many of each class, copies", _images_in, missing) or {}
+def _data(run: RunFacts, requires: Sequence[str], missing: list[str]) -> dict[str, Any]:
+    """Numbers of images by what the task learns, and their copies.
+
+    Args:
+        requires: the annotations that the task requires; if it requires none, the first ones that the images have count.
+    """
+    what = "the images: how many of each class, copies"
+    return _read(run.newest("ExampleStatistics"), what, lambda folder: _images_in(folder, requires), missing) or {}
 
 
-def _images_in(folder: Path) -> dict[str, Any]:
+def _images_in(folder: Path, requires: Sequence[str]) -> dict[str, Any]:
     data = _json(folder / "statistics.json")
+    learned = next((one for one in label_counts(data) if not requires or one.annotation in requires), None)
+    names = {"one": learned.one, "many": learned.many, "things": learned.things} if learned else {}
     return {
         "classes": len(data["classes"]),
-        "counts": {split: of for split, of in data["counts"].items() if of},
+        "counts": {split: of for split, of in learned.counts.items() if of} if learned else {},
+        **names,
         "shared": len(data.get("shared_between_splits", ())) + len(data.get("near_shared_between_splits", ())),
         "contradictions": len(data.get("contradictions", ())),
     }

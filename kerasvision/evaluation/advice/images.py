@@ -1,18 +1,22 @@
 """Rules about the images: are there enough of each class, and are the splits apart?"""
 
+from collections.abc import Iterator
+
 from kerasvision.evaluation.advice.advice import Advice
 from kerasvision.evaluation.advice.facts import TRAIN, Facts
 from kerasvision.shortened import shortened
 
-# Training images of a class.
+# Training images, or objects, of a class.
 FEW = 50
 # The commonest class divided by the rarest.
 UNEVEN = 10
 MOST_NAMED = 5
+# A setting of the tasks that can weigh their classes; None without weights.
+WEIGHTS, SET = "task.class_weights", object()
 
 
 def few_images(facts: Facts) -> Advice | None:
-    """A class has fewer than 50 training images.
+    """A class or a tag has fewer than 50 training images; of a task that learns objects, fewer than 50 of these.
 
     Source: cs231n, Transfer Learning: with little data, start from a network that was trained on other images. The threshold
     is ours.
@@ -23,16 +27,16 @@ def few_images(facts: Facts) -> Advice | None:
     named = shortened([f"{label} {count:,}" for count, label in few], most=MOST_NAMED)
     return Advice(
         "few_images",
-        "Some classes have few training images.",
+        f"Some {facts.many} have few training {facts.things}.",
         f"fewer than {FEW}: {named}",
-        "More images of these classes first. Begin with trained weights (model.weights), freeze most of them "
+        f"More {facts.things} of these {facts.many} first. Begin with trained weights (model.weights), freeze most of them "
         "(training.freeze), and augment.",
         "cs231n, Transfer Learning",
     )
 
 
 def imbalance(facts: Facts) -> Advice | None:
-    """The commonest class has at least 10 times as many training images as the rarest.
+    """The commonest class has at least 10 times as many training images as the rarest; tags and objects likewise.
 
     Source: He and Garcia, 2009, Learning from Imbalanced Data, sections 2 and 4. The threshold is ours.
     """
@@ -44,12 +48,20 @@ def imbalance(facts: Facts) -> Advice | None:
         return None
     return Advice(
         "imbalance",
-        "The classes are uneven.",
-        f"{most:,} training images of {commonest}, {least:,} of {rarest}",
-        "Judge by a metric that gives every class the same weight (balanced_accuracy, macro_f1), and let the training do so "
-        "too (task.class_weights=balanced). More images of the rare classes.",
+        f"The {facts.many} are uneven.",
+        f"{most:,} training {facts.things} of {commonest}, {least:,} of {rarest}",
+        " ".join(_against_imbalance(facts)),
         "He and Garcia, 2009, sections 2 and 4",
     )
+
+
+def _against_imbalance(facts: Facts) -> Iterator[str]:
+    """Sentences: only metrics that the task has, and class weights only if it can have them and has none."""
+    if facts.even:
+        yield f"Judge by a metric that gives every {facts.one} the same weight: {' or '.join(facts.even)}."
+    if facts.settings.get(WEIGHTS, SET) is None:
+        yield f"Let the rare {facts.many} weigh more in the training: --set {WEIGHTS}=balanced."
+    yield f"More {facts.things} of the rare {facts.many}."
 
 
 def leaks(facts: Facts) -> Advice | None:
