@@ -43,7 +43,8 @@ class Splits(Config):
     salt: str = Field(default="", description="another text gives another random assignment of images to splits")
     stratify: bool = Field(
         default=False,
-        description="give every class its exact share in each split; images stay where an earlier run put them",
+        description="give every class its exact share in each split, and every tag its share as far as possible; without "
+        "folds, images stay where an earlier run put them",
     )
     folds: int | None = Field(
         default=None,

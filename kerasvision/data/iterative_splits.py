@@ -10,6 +10,8 @@ from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
 Tag = TypeVar("Tag", bound=Hashable)
+# Splits have names, and folds have numbers.
+Part = TypeVar("Part", bound=Hashable)
 
 
 def with_rest(shares: Mapping[str, float], *, rest: str) -> dict[str, float]:
@@ -25,10 +27,10 @@ def deal_tags(
     tags: Mapping[int, frozenset[Tag]],
     *,
     order: Mapping[int, float],
-    pinned: Mapping[int, str],
-    shares: Mapping[str, float],
-) -> dict[int, str]:
-    """Item -> split, so that each split gets its share of the items of every tag, and of all items.
+    pinned: Mapping[int, Part],
+    shares: Mapping[Part, float],
+) -> dict[int, Part]:
+    """Item -> split or fold, so that each split gets its share of the items of every tag, and of all items.
 
     The tag with the fewest items that are left is dealt first, because later there would be nothing to choose. Each of its
     items goes to the split that needs this tag most; of equals, to the one that needs items most; of equals, to the first.
@@ -75,20 +77,20 @@ def deal_tags(
     return dealt
 
 
-class _Needs(Generic[Tag]):
+class _Needs(Generic[Tag, Part]):
     """How many more items each split should get, in all and of each tag."""
 
-    def __init__(self, count: int, counts: Mapping[Tag, int], shares: Mapping[str, float]) -> None:
+    def __init__(self, count: int, counts: Mapping[Tag, int], shares: Mapping[Part, float]) -> None:
         # Rounding removes floating-point errors, so that equal needs are equal: 0.2 * 35 is 7.000000000000001.
         self._items = {split: round(share * count, 9) for split, share in shares.items()}
         self._of_tag = {tag: {split: round(share * of, 9) for split, share in shares.items()} for tag, of in counts.items()}
 
-    def most(self, tag: Tag | None) -> str:
+    def most(self, tag: Tag | None) -> Part:
         """The split that needs this tag most; without a tag, the one that needs items most."""
         own = self._items if tag is None else self._of_tag[tag]
         return max(self._items, key=lambda split: (own[split], self._items[split]))
 
-    def give(self, split: str, tags: frozenset[Tag]) -> None:
+    def give(self, split: Part, tags: frozenset[Tag]) -> None:
         """Counts an item that a split gets."""
         self._items[split] = round(self._items[split] - 1, 9)
         for tag in tags:

@@ -48,6 +48,7 @@ def assign_splits(
     every split gets its exact share of them. The class of a group is the most frequent class of its images. If any image
     has tags, every split gets its share of the images of each tag and of each class, as far as possible; see `deal_tags`.
     A group has the tags of all its images. Then a new image may move old images, except for those that `previous` names.
+    Folds are stratified in the same way, and ignore `previous`.
 
     If the source itself puts an image or a group into two splits, the images in the strictest split stay, and the others
     get a fault.
@@ -74,7 +75,8 @@ def assign_splits(
     places = _places(units, digests, groups, splits)
     if fold is not None:
         classes = _majority(units, labels or [""] * len(digests), used)
-        of_unit = fold_splits(folds_of(classes, places, splits=splits), splits=splits, fold=fold)
+        described = _described(units, tags, classes, used) if splits.stratify and tags is not None and any(tags) else None
+        of_unit = fold_splits(folds_of(classes, places, splits=splits, described=described), splits=splits, fold=fold)
         return [(of_unit.get(unit, TRAIN), "") for unit in units]
     of_unit = {unit: _split_at(position, shares) for unit, position in places.items()}
     if splits.stratify:
@@ -90,16 +92,24 @@ def assign_splits(
     return list(zip(decided, _leakage(decided, digests, groups, used), strict=True))
 
 
-def folds_of(classes: Mapping[int, str], places: Mapping[int, float], *, splits: Splits) -> dict[int, int]:
+def folds_of(
+    classes: Mapping[int, str],
+    places: Mapping[int, float],
+    *,
+    splits: Splits,
+    described: Mapping[int, frozenset[tuple[str, str]]] | None = None,
+) -> dict[int, int]:
     """Unit -> its fold, from 1.
 
     The position of a unit gives its fold, so that a new image does not move old ones. With `splits.stratify`, the units of
-    each class go to the folds in turn, in the order of their positions; the next class begins where this one ends.
+    each class go to the folds in turn, in the order of their positions; the next class begins where this one ends. If images
+    have tags, every fold instead gets its share of the units of each tag and of each class, see `deal_tags`.
 
     Args:
         classes: unit -> its class, for the units that are used.
         places: unit -> its position in [0, 1).
         splits: `folds` and `stratify`.
+        described: with `stratify`, unit -> its tags and its class; None if no image has tags.
 
     >>> folds_of({7: "a", 8: "a", 9: "b"}, {7: 0.1, 8: 0.2, 9: 0.9}, splits=Splits(folds=3))
     {7: 1, 8: 1, 9: 3}
@@ -109,6 +119,8 @@ def folds_of(classes: Mapping[int, str], places: Mapping[int, float], *, splits:
     folds = splits.folds or 1
     if not splits.stratify:
         return {unit: int(places[unit] * folds) + 1 for unit in classes}
+    if described is not None:
+        return deal_tags(described, order=places, pinned={}, shares=dict.fromkeys(range(1, folds + 1), 1 / folds))
     in_turn = sorted(classes, key=lambda unit: (classes[unit], places[unit], unit))
     return {unit: number % folds + 1 for number, unit in enumerate(in_turn)}
 

@@ -68,11 +68,36 @@ def test_a_new_image_does_not_move_others():
     assert [of_fold[:-1] for of_fold in after] == before
 
 
-def table(labels, *, split="", groups=None, fault=""):
+@settings(max_examples=8)
+@given(st.integers(3, 6), st.integers(10, 40), st.text(max_size=2))
+def test_stratified_folds_have_equal_shares_of_a_rare_tag_and_of_images(folds, rare, salt):
+    tags = [("sun",) if number < rare else () for number in range(200)]
+    for of_fold in splits_by_fold(Splits(folds=folds, stratify=True, salt=salt), tags=tags):
+        tests = [own for own, split in zip(tags, of_fold, strict=True) if split == "test"]
+        assert tests.count(("sun",)) in (rare // folds, -(-rare // folds))
+        assert abs(len(tests) - 200 / folds) <= 1
+
+
+def test_tags_of_a_group_and_classes_are_stratified_together():
+    groups = [f"g{number // 2}" for number in range(200)]  # every group has one image with the tag
+    tags, labels = [("sun",), ("sea", "sun")] * 20 + [("sea",)] * 160, ["cat"] * 100 + ["dog"] * 100
+    for of_fold in splits_by_fold(Splits(folds=5, stratify=True), groups=groups, tags=tags, labels=labels):
+        tests = [number for number, split in enumerate(of_fold) if split == "test"]
+        assert Counter(groups[number] for number in tests).keys() == {groups[number] for number in tests}
+        assert set(Counter(groups[number] for number in tests).values()) == {2}
+        assert sum("sun" in tags[number] for number in tests) == 8
+        assert Counter(labels[number] for number in tests) == {"cat": 20, "dog": 20}
+
+
+def test_without_stratify_tags_change_no_fold():
+    tags = [("sun",)] * 10 + [()] * 190
+    assert splits_by_fold(Splits(folds=5), tags=tags) == splits_by_fold(Splits(folds=5))
+
+
+def table(labels, *, split="", groups=None, fault="", tags=None):
     rows = len(labels)
-    return pd.DataFrame(
-        {"sha256": IMAGES[:rows], "split": split, "label": labels, "group": groups or [""] * rows, "fault": fault}
-    )
+    given = {"split": split, "label": labels, "group": groups or [""] * rows, "fault": fault, "tag_names": tags or ""}
+    return pd.DataFrame({"sha256": IMAGES[:rows], **given})
 
 
 def test_classes_that_are_rarer_than_the_folds_are_said_or_refused(capsys):
@@ -82,6 +107,17 @@ def test_classes_that_are_rarer_than_the_folds_are_said_or_refused(capsys):
     with pytest.raises(DataError, match="requires at least 5 images of each class.*'c' has 1, 'b' has 2"):
         check_folds(table(labels), Splits(folds=5, stratify=True))
     check_folds(table(["a"] * 9), Splits(folds=5))
+    assert capsys.readouterr().err == ""
+
+
+def test_tags_that_are_rarer_than_the_folds_are_said_or_refused(capsys):
+    tags = ['["sea", "sun"]'] * 4 + ['["sea"]'] * 5 + ["[]"]
+    tagged = table([""] * 10, tags=tags, groups=["x", "x", *[""] * 8])
+    check_folds(tagged, Splits(folds=5))
+    assert "not every one of the 5 folds has images of each tag: 'sun' has 3\n" in capsys.readouterr().err
+    with pytest.raises(DataError, match="at least 5 images of each tag, where copies and groups count once: 'sun' has 3\\."):
+        check_folds(tagged, Splits(folds=5, stratify=True))
+    check_folds(tagged, Splits(folds=3, stratify=True))
     assert capsys.readouterr().err == ""
 
 
