@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
+from kerasvision.models.uses import calls_of, graph_of
+
 _POOLINGS = (layers.MaxPooling2D, layers.AveragePooling2D)
 _CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 _WHOLE = (layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
@@ -65,10 +67,9 @@ def field_text(fields: Fields) -> str:
 
 def _of_all(model: keras.Model, known: dict[int, Fields]) -> dict[int, Fields]:
     """Tensor, by its id -> its fields, for all tensors of the model that depend on the `known` ones."""
-    for node in _nodes(model):
+    for node in calls_of(model):
         given = [known[id(tensor)] for tensor in node.input_tensors if id(tensor) in known]
-        # A Sequential model keeps its graph in a functional one.
-        inner = getattr(node.operation, "_functional", node.operation)
+        inner = graph_of(node.operation)
         if hasattr(inner, "_nodes_by_depth"):
             pairs = zip(inner.inputs, node.input_tensors, strict=True)
             inside = _of_all(inner, {id(tensor): known[id(outer)] for tensor, outer in pairs if id(outer) in known})
@@ -77,12 +78,6 @@ def _of_all(model: keras.Model, known: dict[int, Fields]) -> dict[int, Fields]:
         elif given:
             known |= {id(tensor): _through(node.operation, given) for tensor in node.output_tensors}
     return known
-
-
-def _nodes(model: keras.Model) -> Iterable[Any]:
-    """The calls of the layers, each after those whose results it takes."""
-    by_depth = model._nodes_by_depth  # as in `summary`: Keras has no public name for it
-    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def _through(operation: Any, given: list[Fields]) -> Fields:

@@ -5,7 +5,8 @@
     Dense      units                             times  inputs
 
 A multiply-add ("MAC") is one multiplication and one addition, for one image. Like published figures, this counts only
-these kinds of layer, without their bias.
+these kinds of layer, without their bias. A layer that runs for each region of an image, as the backbone of R-CNN does,
+counts once per region.
 
 >>> from kerasvision.models import build
 >>> table = layer_table(build("lenet5", image_shape=(28, 28, 1), num_classes=10))
@@ -18,12 +19,12 @@ these kinds of layer, without their bias.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import keras
 from keras import KerasTensor, layers
 
 from kerasvision.models.figures import Figure
+from kerasvision.models.uses import Use, uses_of
 
 _BYTES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, "int32": 4}
 _DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
@@ -39,7 +40,8 @@ class LayerRow:
     Attributes:
         name: unique in the model.
         type: its Keras class.
-        output_shape: without the batch; a dict of shapes where the layer is a backbone.
+        output_shape: without the batch. Where an image has several rows in the batch, such as the crops of R-CNN, their
+            number comes first. A dict of shapes where the layer is a backbone.
         weights: how many numbers it has, moving statistics included.
         trainable_weights: how many of these training changes by gradient.
         output_bytes: size of the output in the precision that the layer computes in; training keeps most of it until the
@@ -93,7 +95,8 @@ def layer_table(model: keras.Model) -> LayerTable:
 
     The row of such a layer adds up all its uses. An axis of unknown length, such as the captions of an image, counts as 1.
     """
-    return LayerTable(tuple(_row(layer, _outputs(model, layer)) for layer in model.layers))
+    uses = uses_of(model)
+    return LayerTable(tuple(_row(layer, uses[id(layer)]) for layer in model.layers))
 
 
 def matching_figures(table: LayerTable, figures: Iterable[Figure]) -> list[str]:
@@ -128,38 +131,39 @@ def _size(figure: Figure, of: "Figure | LayerTable") -> str:
     return ", ".join(parts)
 
 
-def _outputs(model: keras.Model, layer: keras.Layer) -> list[Any]:
-    """The layer's outputs, one for each time that the model uses it."""
-    by_depth = getattr(model, "_nodes_by_depth", {})
-    nodes = [node for nodes in by_depth.values() for node in nodes if node.operation is layer]
-    return [tuple(node.output_tensors) for node in nodes] if len(nodes) > 1 else [layer.output]
-
-
-def _row(layer: keras.Layer, outputs: list[Any]) -> LayerRow:
+def _row(layer: keras.Layer, uses: list[Use]) -> LayerRow:
+    shapes = iter(uses[0].outputs)
     return LayerRow(
         name=layer.name,
         type=type(layer).__name__,
-        output_shape=keras.tree.map_structure(lambda tensor: tuple(tensor.shape[1:]), layer.output),
+        output_shape=keras.tree.map_structure(lambda _: _shape(next(shapes)), layer.output),
         weights=layer.count_params(),
         trainable_weights=sum(prod(weight.shape) for weight in layer.trainable_weights),
-        output_bytes=sum(_numbers(tensor) * _BYTES[tensor.dtype] for tensor in keras.tree.flatten(outputs)),
-        multiply_adds=_multiply_adds(layer, outputs),
+        output_bytes=sum(_numbers(output) * _BYTES[output.dtype] for use in uses for output in use.outputs),
+        multiply_adds=sum(_multiply_adds(layer, use) for use in uses),
     )
 
 
-def _multiply_adds(layer: keras.Layer, outputs: list[Any]) -> int:
+def _multiply_adds(layer: keras.Layer, use: Use) -> int:
     """Each output is a sum over all axes of the kernel except the last one, which numbers the outputs.
 
     The kernel of a depthwise convolution, (height, width, channels, 1), numbers them by its last two axes.
     """
     if isinstance(layer, keras.Model):
-        return len(outputs) * sum(_multiply_adds(inner, _outputs(layer, inner)) for inner in layer.layers)
+        inside = uses_of(layer, use.inputs)
+        return sum(_multiply_adds(inner, each) for inner in layer.layers for each in inside[id(inner)])
     if not isinstance(layer, _COUNTED):
         return 0
     kernel: tuple[int, ...] = layer.kernel.shape
     summed = kernel[:-2] if isinstance(layer, _DEPTHWISE) else kernel[:-1]
-    return sum(map(_numbers, keras.tree.flatten(outputs))) * prod(summed)
+    return sum(map(_numbers, use.outputs)) * prod(summed)
 
 
-def _numbers(tensor: KerasTensor) -> int:
-    return prod(size or 1 for size in tensor.shape[1:])
+def _numbers(output: KerasTensor) -> int:
+    return prod(size or 1 for size in output.shape)
+
+
+def _shape(output: KerasTensor) -> Shape:
+    """Without the batch if one image is one row of it; otherwise the first axis is the rows of the image."""
+    rows, *shape = output.shape
+    return tuple(shape) if rows == 1 else (rows, *shape)
