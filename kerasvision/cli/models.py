@@ -62,7 +62,8 @@ def show(
 ) -> None:
     """Print output shape, weights, memory and multiply-adds of every layer, and compare the sums with published figures.
 
-    For a network that finds things, also print what each of its maps answers, with the pixels that an answer depends on.
+    For a network that finds things, also print what each of its maps answers, with the pixels that an answer depends on, or
+    the windows that it chooses its regions from.
     """
     from kerasvision.config.published import origin_of
     from kerasvision.models import build
@@ -75,7 +76,7 @@ def show(
     num_classes = classes or usual(name).num_classes
     with _in_memory(name):
         network = build(name, image_shape=shape, num_classes=num_classes, **options)
-        summary = layer_table(network)
+        summary, levels = layer_table(network), level_lines(network)
     table = table_of("layer", "type", "output", "weights", "KiB", "multiply-adds", right=("weights", "KiB", "multiply-adds"))
     for row in summary.rows:
         kib = f"{row.output_bytes / 1024:,.0f}"
@@ -87,7 +88,7 @@ def show(
         f"({summary.total_weights * 4 / 2**20:,.1f} MiB in float32), {summary.output_bytes / 2**20:,.1f} MiB of outputs for "
         f"one image, {summary.multiply_adds:,} multiply-adds"
     )
-    _print_levels(*level_lines(network))
+    _print_levels(*levels)
     figures = published(name, image_shape=shape, num_classes=num_classes)
     for line in matching_figures(summary, figures):
         typer.echo(line)

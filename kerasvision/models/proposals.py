@@ -89,7 +89,7 @@ def region_proposal_network(
         anchors.append(ops.reshape(_laid(of_cells, stride, around), (-1, height * width * each, 4)))
         scores.append(_scores(to_objectness(hidden), height * width * each, objectness))
     counts = tuple(one.shape[1] for one in scores)
-    return Anchored(_joined(anchors), _joined(scores), _joined(deltas), counts)
+    return Anchored(named(_joined(anchors), "anchors"), _joined(scores), _joined(deltas), counts)
 
 
 def best_proposals(
@@ -176,6 +176,11 @@ def inside(boxes: KerasTensor, image_size: tuple[int, int]) -> KerasTensor:
 def has_sides(boxes: KerasTensor) -> KerasTensor:
     """bool (N, M): whether both sides are at least `LEAST_SIDE`."""
     return ops.all(ops.greater_equal(boxes[..., 2:] - boxes[..., :2], LEAST_SIDE), axis=-1)
+
+
+def named(boxes: KerasTensor, name: str) -> KerasTensor:
+    """The same boxes, from a layer of that name, by which `kerasvision.models.region_levels` finds them."""
+    return layers.Identity(dtype="float32", name=name)(boxes)
 
 
 def taken(x: KerasTensor, places: KerasTensor) -> KerasTensor:

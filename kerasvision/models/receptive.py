@@ -13,11 +13,11 @@ Source: Araujo et al., 2019, https://doi.org/10.23915/distill.00021, equations 1
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import keras
-from keras import layers
+from keras import KerasTensor, layers
 
 from kerasvision.models.uses import calls_of, graph_of
 
@@ -50,8 +50,13 @@ def receptive_fields(model: keras.Model) -> dict[str, Fields]:
     >>> {level: vertical for level, (vertical, _) in receptive_fields(model).items()}
     {'c1': Field(size=6, step=2), 'c2': Field(size=16, step=4)}
     """
+    return dict(zip(model.output, fields_of(model, list(model.output.values())), strict=True))
+
+
+def fields_of(model: keras.Model, tensors: Sequence[KerasTensor]) -> list[Fields]:
+    """The receptive fields along y and x of tensors inside a functional model, each of which depends on its image."""
     known = _of_all(model, {id(tensor): _OF_THE_IMAGE for tensor in model.inputs})
-    return {name: known[id(tensor)] for name, tensor in model.output.items()}
+    return [known[id(tensor)] for tensor in tensors]
 
 
 def field_text(fields: Fields) -> str:

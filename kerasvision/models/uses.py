@@ -61,6 +61,11 @@ def calls_of(graph: keras.Model) -> list[Any]:
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
+def outputs_of(model: keras.Model, layer: keras.Layer) -> list[KerasTensor]:
+    """What a layer with one output returns in each of its calls in a functional model."""
+    return [node.output_tensors[0] for node in calls_of(model) if node.operation is layer]
+
+
 def graph_of(model: keras.Model) -> keras.Model:
     """The functional model itself, or the one in which a `Sequential` model keeps its graph."""
     return getattr(model, "_functional", model)

@@ -15,7 +15,7 @@ from keras import KerasTensor, ops
 
 from kerasvision.config.region_options import MOST_WINDOWS
 from kerasvision.models.anchors import RATIOS
-from kerasvision.models.proposals import first_of, taken, unrivalled
+from kerasvision.models.proposals import first_of, named, taken, unrivalled
 from kerasvision.ops.sums import broadcast_sum
 
 # Neighbouring windows are this share of their shorter side apart.
@@ -46,8 +46,9 @@ def window_proposals(image: KerasTensor, *, sides: Sequence[float], count: int) 
     image = ops.stop_gradient(ops.convert_to_tensor(image))
     shapes = sorted({_shape(side, ratio, image.shape[1:3]) for side in sides for ratio in RATIOS})
     boxes, contrasts = zip(*(_of_shape(image, *shape) for shape in shapes), strict=True)
-    best, places = ops.top_k(ops.concatenate(contrasts, axis=1), min(MOST_WINDOWS, sum(one.shape[1] for one in boxes)))
-    found = taken(ops.concatenate(boxes, axis=1), places)
+    windows = named(ops.concatenate(boxes, axis=1), "windows")
+    best, places = ops.top_k(ops.concatenate(contrasts, axis=1), min(MOST_WINDOWS, windows.shape[1]))
+    found = taken(windows, places)
     kept = unrivalled(found, is_wanted=ops.ones_like(best) > 0, overlap=OVERLAP)
     return first_of(found, ops.where(kept, best, -1e9), count=count)
 

@@ -98,6 +98,14 @@ def test_models_show_adds_up(kerasvision):
     assert "equal to Dive into Deep Learning: 61,706 trainable weights" in shown
 
 
+def test_models_show_ends_with_the_maps_of_a_detector_of_two_stages(kerasvision):
+    options = ("backbone=resnet9", "width=0.125", "anchor_sizes=[16]", "channels=8", "hidden=8")
+    asked = [part for option in options for part in ("--option", option)]
+    shown = kerasvision("models", "show", "faster_rcnn", "--image-shape", "32,64,3", "--classes", "5", *asked).stdout
+    assert re.search(r"p3 +8 +4 x 8 +12x22, 16x16, 22x12 +80 x 80", shown)
+    assert "\n96 anchors, from which at most 96 proposals are made; " in shown
+
+
 def test_models_show_names_the_licence_of_the_weights(kerasvision):
     shown = kerasvision("models", "show", "keras/mobilenet").stdout
     assert "equal to keras.applications, with our head: 4,253,864 in all" in shown

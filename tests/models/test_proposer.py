@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasvision.errors import ConfigError, ExportError
 from kerasvision.models import build
+from kerasvision.models.box_levels import level_lines
 from kerasvision.models.proposer import PREFIX
 from kerasvision.models.saved import load_network
 
@@ -62,6 +63,13 @@ def test_a_saved_network_needs_the_file_no_longer(network, tmp_path):
     loaded = load_network(tmp_path / "second.keras")
     for name, expected in network(IMAGES, training=False).items():
         np.testing.assert_allclose(loaded(IMAGES, training=False)[name], expected, atol=1e-5, err_msg=name)
+
+
+def test_its_table_of_levels_is_that_of_the_trained_network(proposer, network):
+    trained = level_lines(proposer[0])
+    assert [row[:3] for row in trained[0]] == [("level", "stride", "cells"), ("p3", "8", "4 x 6")]
+    # The six proposals of the trained network become five regions.
+    assert level_lines(network) == (trained[0], trained[1].replace("at most 6", "at most 5"))
 
 
 def test_a_proposer_of_other_images_or_without_proposals_is_refused(proposer, tmp_path):
