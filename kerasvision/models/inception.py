@@ -10,8 +10,10 @@ from functools import partial
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import Activation, Initialization
 from kerasvision.models.blocks import batch_norm, check_share, conv_norm_relu, logits, pooled_logits
 from kerasvision.models.googlenet import Unit, check_auxiliary_side
+from kerasvision.models.units import initialized, units_chosen
 
 # At 107 pixels the map of "mixed7" has a side of 5, like the pooling window of the auxiliary head.
 AUXILIARY_LEAST_SIDE = 107
@@ -224,6 +226,8 @@ def inception_v3(
     num_classes: int | None,
     auxiliary_heads: bool = False,
     dropout: float = 0.2,
+    activation: Activation = "relu",
+    initialization: Initialization | None = None,
     synchronized: bool = False,
 ) -> keras.Model:
     """Inception v3: 23,817,352 trainable weights and 5.713 GMACs at 299 x 299 x 3 and 1000 classes.
@@ -237,6 +241,8 @@ def inception_v3(
         num_classes: how many logits; None gives the backbone, without any head.
         auxiliary_heads: add the head for training.
         dropout: share of the pooled features that training drops, in [0, 1); 0.2 in the authors' code.
+        activation: of all hidden units, see `units`, except maxout.
+        initialization: of all kernels, see `units`; None: as `conv` says.
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 
     Returns:
@@ -245,7 +251,8 @@ def inception_v3(
         192, 288, 768, 2048 channels. Convolutions and poolings with a stride add no border: see `inception_maps`.
 
     Raises:
-        ConfigError: dropout outside [0, 1); an image too small for the auxiliary head.
+        ConfigError: dropout outside [0, 1); an image too small for the auxiliary head; an unknown activation or
+            initialization.
 
     >>> inception_v3(image_shape=(75, 75, 3), num_classes=None).output["c5"].shape
     (None, 1, 1, 2048)
@@ -254,11 +261,11 @@ def inception_v3(
     norm = partial(batch_norm(epsilon=1e-3, synchronized=synchronized), scale=False)
     unit = partial(conv_norm_relu, norm=norm)
     image = keras.Input(image_shape, name="image")
-    maps = inception_maps(image, unit=unit)
-    if num_classes is None:
-        return keras.Model(image, maps, name="inception_v3")
-    outputs = pooled_logits(maps["c5"], num_classes=num_classes, dropout=dropout)
-    if auxiliary_heads:
-        check_auxiliary_side(image_shape, least=AUXILIARY_LEAST_SIDE)
-        outputs = {"logits": outputs, "auxiliary": auxiliary_logits(maps["c4"], num_classes=num_classes, unit=unit)}
-    return keras.Model(image, outputs, name="inception_v3")
+    with units_chosen("inception_v3", activation=activation, initialization=initialization):
+        outputs = maps = inception_maps(image, unit=unit)
+        if num_classes is not None:
+            outputs = pooled_logits(maps["c5"], num_classes=num_classes, dropout=dropout)
+        if num_classes is not None and auxiliary_heads:
+            check_auxiliary_side(image_shape, least=AUXILIARY_LEAST_SIDE)
+            outputs = {"logits": outputs, "auxiliary": auxiliary_logits(maps["c4"], num_classes=num_classes, unit=unit)}
+    return initialized(keras.Model(image, outputs, name="inception_v3"), initialization)

@@ -31,9 +31,11 @@ from typing import Any, get_args
 import keras
 from keras import KerasTensor, layers
 
+from kerasvision.config.network_options import Activation, Initialization
 from kerasvision.models.blocks import Norm, check_choice, conv, he_normal, norm_relu, pooled_network
 from kerasvision.models.families import options_of
 from kerasvision.models.resnet import Block, Depth, Layout, layout_norm
+from kerasvision.models.units import initialized, units_chosen
 
 
 def basic_block(
@@ -183,6 +185,8 @@ def resnet_v2(
     layout: Layout = "torchvision",
     zero_init_last_conv: bool = False,
     dropout: float = 0.0,
+    activation: Activation = "relu",
+    initialization: Initialization | None = None,
     synchronized: bool = False,
 ) -> keras.Model:
     """The network of that depth, with the options that all depths share.
@@ -197,6 +201,9 @@ def resnet_v2(
         zero_init_last_conv: start each block as its shortcut alone. (In `resnet` the last norm does that. Here a ReLU
             and a convolution follow each norm: with a scale of zero, neither would get a gradient.)
         dropout: share of the pooled features that training drops, in [0, 1).
+        activation: of all hidden units, see `units`, except maxout.
+        initialization: of all kernels, see `units`, but those that `zero_init_last_conv` starts at zero; None: as `conv`
+            says.
         synchronized: normalise by the whole batch instead of each replica's part of it; see `batch_norm`.
 
     Returns:
@@ -204,15 +211,16 @@ def resnet_v2(
         strides 4, 8, 16, 32 and 64, 128, 256, 512 channels, with bottlenecks four times as many, after norm and ReLU.
 
     Raises:
-        ConfigError: another layout; dropout outside [0, 1).
+        ConfigError: another layout; dropout outside [0, 1); an unknown activation or initialization.
     """
     check_choice(depth.name, "layout", layout, get_args(Layout))
     norm = layout_norm(layout, synchronized=synchronized)
     unit: Block = partial(bottleneck, layout=layout) if depth.bottlenecks else basic_block
     block = partial(unit, norm=norm, bias=layout == "keras", zero_init=zero_init_last_conv)
     image = keras.Input(image_shape, name="image")
-    maps = imagenet_maps(image, blocks=depth.blocks, layout=layout, norm=norm, block=block)
-    return pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout)
+    with units_chosen(depth.name, activation=activation, initialization=initialization):
+        maps = imagenet_maps(image, blocks=depth.blocks, layout=layout, norm=norm, block=block)
+    return initialized(pooled_network(depth.name, image, maps, num_classes=num_classes, dropout=dropout), initialization)
 
 
 @options_of(resnet_v2)

@@ -95,7 +95,8 @@ def unit(linear: Callable[[str], KerasTensor], *, name: str, kind: str = "") -> 
 def initialized(model: keras.Model, initialization: Initialization | None) -> keras.Model:
     """The same model, whose kernels start as the initialization says; None leaves them as the network has them.
 
-    All kernels of dense layers and convolutions, that of the logits included, are drawn again; biases stay.
+    All kernels of dense layers and convolutions, that of the logits included, are drawn again. Biases stay, and so do
+    kernels that a network starts at zero on purpose.
 
     >>> dense = keras.Sequential([keras.Input((100,)), keras.layers.Dense(8)])
     >>> kernel = initialized(dense, "sparse").weights[0].numpy()
@@ -104,7 +105,7 @@ def initialized(model: keras.Model, initialization: Initialization | None) -> ke
     """
     if initialization is None:
         return model
-    drawn = [layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.Dense)]
+    drawn = [layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.Dense) and not _is_zero(layer)]
     for layer in drawn:
         if initialization == "sparse":
             layer.kernel.assign(_sparse(layer.kernel.shape, dtype=layer.kernel.dtype))
@@ -117,6 +118,10 @@ def initialized(model: keras.Model, initialization: Initialization | None) -> ke
             "so they stay alike (symmetry). Any other initialization breaks it"
         )
     return model
+
+
+def _is_zero(layer: layers.Conv2D | layers.Dense) -> bool:
+    return isinstance(layer.kernel_initializer, keras.initializers.Zeros)
 
 
 def _initializer(initialization: Initialization) -> keras.initializers.Initializer:

@@ -1,6 +1,7 @@
 """What weights start from, and which activation the hidden units of a builder have."""
 
 import re
+from functools import partial
 
 import keras
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from kerasvision import config as c
 from kerasvision.errors import ConfigError
 from kerasvision.models import build
+from kerasvision.models.resnet import Depth
+from kerasvision.models.resnet_v2 import resnet_v2
 
 INPUTS, UNITS = 400, 300
 
@@ -73,9 +76,13 @@ def test_zeros_with_hidden_layers_say_that_units_stay_alike(capsys):
     assert "all units of a hidden layer compute the same" in capsys.readouterr().err
 
 
+# ResNet-18 v2 with one block in each stage.
+short_v2 = partial(resnet_v2, Depth("resnet18_v2", (1, 1, 1, 1), bottlenecks=False))
+
 SMALL = {
     "lenet5": (28, 28, 1), "alexnet": (67, 67, 3), "alexnet_2012": (67, 67, 3), "nin": (67, 67, 3), "vgg11": (32, 32, 3),
     "resnet18": (32, 32, 3), "resnet20": (16, 16, 3), "resnet9": (16, 16, 3),
+    "resnet18_v2": (32, 32, 3), "inception_v3": (75, 75, 3),
 }  # fmt: skip
 
 
@@ -112,6 +119,12 @@ def test_the_choice_ends_with_the_network():
     ("name", "options", "message"),
     [
         ("resnet18", {"activation": "maxout"}, "resnet18 has no activation 'maxout'; choose from elu, leaky_relu, relu"),
+        (
+            "resnet50_v2",
+            {"activation": "maxout"},
+            "resnet50_v2 has no activation 'maxout'; choose from elu, leaky_relu, relu",
+        ),
+        ("inception_v3", {"initialization": "hee"}, "inception_v3 has no initialization 'hee'; did you mean 'he'"),
         ("vgg11", {"activation": "tahn"}, "vgg11 has no activation 'tahn'; did you mean 'tanh'"),
         ("nin", {"initialization": "paper"}, "nin has no initialization 'paper'; choose from"),
         ("lenet5", {"initialization": "hee"}, "lenet5 has no initialization 'hee'; did you mean 'he'"),
@@ -141,3 +154,30 @@ def test_xavier_limits_the_weights_of_every_kernel(name):
         area = kernel.size // (kernel.shape[-2] * kernel.shape[-1])
         limit = np.sqrt(6 / (area * (kernel.shape[-2] + kernel.shape[-1])))
         assert 0.8 * limit < np.abs(kernel).max() <= limit * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("build_with", "layers"),
+    [
+        (partial(short_v2, image_shape=(32, 32, 1), num_classes=10), 13),
+        pytest.param(partial(build, "inception_v3", image_shape=(75, 75, 1), num_classes=10), 95, marks=pytest.mark.slow),
+    ],
+    ids=["resnet18_v2", "inception_v3"],
+)
+def test_xavier_draws_the_kernels_of_other_networks_with_its_variance(build_with, layers):
+    """Glorot & Bengio (2010), equation 16: the variance is 2 / (inputs + outputs)."""
+    model = build_with(initialization="xavier")
+    kernels = [layer.kernel.numpy() for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
+    assert len(kernels) == layers
+    for kernel in kernels:
+        area = kernel.size // (kernel.shape[-2] * kernel.shape[-1])
+        expected = 2 / (area * (kernel.shape[-2] + kernel.shape[-1]))
+        assert kernel.var() == pytest.approx(expected, rel=0.2)
+
+
+def test_kernels_that_start_a_block_as_its_shortcut_stay_zero():
+    model = short_v2(image_shape=(32, 32, 1), num_classes=10, zero_init_last_conv=True, initialization="he")
+    kernels = {layer.name: layer.kernel.numpy() for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
+    zeros = {name for name, kernel in kernels.items() if not kernel.any()}
+    assert zeros == {f"stage{level}_block1_conv2" for level in (2, 3, 4, 5)}
+    assert kernels["stage5_block1_conv1"].std() == pytest.approx(np.sqrt(2 / (9 * 256)), rel=0.02)
