@@ -4,13 +4,41 @@ import functools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer, model_validator
 
 from kerasvision import introspection, lookup
 from kerasvision.config.listing import list_files, storable
 from kerasvision.errors import ConfigError, shown
+
+
+class Needs(NamedTuple):
+    """When a setting has an effect: if another field of the same settings has one of these values, or any true one.
+
+    Attributes:
+        field: the other field.
+        values: what it may be; if it is a tuple, what it may contain. Empty: anything but None, False, 0 and the empty.
+
+    >>> Needs("loss", ("focal", "binary_focal")).rule("hinge")
+    "loss='focal' or 'binary_focal'"
+    """
+
+    field: str
+    values: tuple[object, ...] = ()
+
+    def rule(self, value: object) -> str:
+        """What the other field must be, for a message, where it has this value."""
+        named = " or ".join(map(repr, self.values))
+        return (
+            self.field if not named else f"{named} in {self.field}" if isinstance(value, tuple) else f"{self.field}={named}"
+        )
+
+    def are_met(self, value: object) -> bool:
+        """Whether the setting has an effect with this value of the other field."""
+        if not self.values:
+            return bool(value)
+        return any(one in self.values for one in (value if isinstance(value, tuple) else (value,)))
 
 
 class Config(BaseModel):
@@ -29,11 +57,25 @@ class Config(BaseModel):
     # Fields that say where something is, not what it is: left out of fingerprints.
     locations: ClassVar[frozenset[str]] = frozenset()
 
+    # Field -> what another field must be, or the first has no effect and must keep its default or be None.
+    used_with: ClassVar[Mapping[str, Needs]] = {}
+
     def __init__(self, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
             raise _readable(type(self), error) from None
+
+    @model_validator(mode="after")
+    def _settings_have_an_effect(self) -> Self:
+        for name, needs in self.used_with.items():
+            value, other = getattr(self, name), getattr(self, needs.field)
+            usual = type(self).model_fields[name].get_default(call_default_factory=True)
+            if value is not None and value != usual and not needs.are_met(other):
+                raise ValueError(
+                    f"{name} requires {needs.rule(other)}; received {name}={_plain(value)}, {needs.field}={_plain(other)}"
+                )
+        return self
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -61,9 +103,11 @@ class Config(BaseModel):
             ConfigError: the file is not JSON, names an unknown field, or has an impossible value.
         """
         try:
-            return cls.parse(json.loads(file.read_text(encoding="utf-8")))
+            return cls.parse(json.loads(file.read_text(encoding="utf-8-sig")))
         except json.JSONDecodeError as error:
             raise ConfigError(f"{file}, line {error.lineno}, is not JSON: {error.msg}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{file} is not JSON: not UTF-8 text (byte {error.start})") from error
 
     def identity(self) -> dict[str, Any]:
         """`to_data` without the fields that only say where something is. Fingerprints are made of this."""
@@ -231,6 +275,11 @@ def _components() -> dict[str, type]:
     """Every class in the table of components, by its short name; loaded once, because each value that is parsed asks."""
     classes = {name: lookup.COMPONENTS.load(name) for name in lookup.COMPONENTS}
     return {name: member for name, member in classes.items() if isinstance(member, type)}
+
+
+def _plain(value: object) -> str:
+    """A value in Python's notation; a path as its text."""
+    return shown(str(value) if isinstance(value, Path) else value)
 
 
 def _walk(value: object) -> Iterator["Config"]:

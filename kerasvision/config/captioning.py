@@ -1,6 +1,6 @@
 """Settings of the captioning task: vocabulary, training, decoding and metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from kerasvision import introspection, lookup
 from kerasvision.config.answer_files import AnswerPart
 from kerasvision.config.augmentation import Mixing
-from kerasvision.config.base import Component
+from kerasvision.config.base import Component, Needs
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.model import Model
 from kerasvision.config.sources import AnnotationKind
@@ -126,6 +126,7 @@ class Captioning(MeasuredTask):
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("captions",)
     answer_parts: ClassVar[frozenset[AnswerPart] | None] = frozenset()
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"captions"})
+    used_with: ClassVar[Mapping[str, Needs]] = {"sampling_steps": Needs("scheduled_sampling")}
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
 
     vocabulary: Vocabulary = Field(default=Words(), description="which tokens the captions are made of")

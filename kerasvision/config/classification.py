@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from kerasvision import lookup
 from kerasvision.config.answer_files import AnswerPart
 from kerasvision.config.augmentation import Mixing
+from kerasvision.config.base import Needs
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.hierarchy import read_hierarchy
 from kerasvision.config.sources import AnnotationKind
@@ -63,6 +64,11 @@ class Classification(MeasuredTask):
 
     implementation: ClassVar[str] = "kerasvision.tasks.classification.task:ClassificationTask"
     locations: ClassVar[frozenset[str]] = frozenset({"hierarchy"})
+    used_with: ClassVar[Mapping[str, Needs]] = {
+        "gamma": Needs("loss", ("focal", "binary_focal")),
+        "delta": Needs("loss", ("hinge", "squared_hinge")),
+        "hierarchy": Needs("loss", ("hierarchical",)),
+    }
     has_simple_models: ClassVar[bool] = True
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("labels",)
     answer_parts: ClassVar[frozenset[AnswerPart] | None] = frozenset()
@@ -124,18 +130,6 @@ class Classification(MeasuredTask):
                 f"received {shown(gamma)}"
             )
         return gamma
-
-    @model_validator(mode="after")
-    def _sets_what_the_loss_has(self) -> "Classification":
-        if self.gamma is not None and "focal" not in self.loss:
-            raise ValueError(f"gamma requires loss='focal' or 'binary_focal'; received loss={self.loss!r}")
-        if self.delta != 1 and "hinge" not in self.loss:
-            raise ValueError(
-                f"delta requires loss='hinge' or 'squared_hinge'; received delta={self.delta}, loss={self.loss!r}"
-            )
-        if self.hierarchy is not None and self.loss != "hierarchical":
-            raise ValueError(f"hierarchy requires loss='hierarchical'; received loss={self.loss!r}")
-        return self
 
     @model_validator(mode="after")
     def _smooths_what_can_be(self) -> "Classification":

@@ -1,11 +1,12 @@
 """What stages get on a cluster: processor cores, memory, GPUs, and secrets as environment variables."""
 
+from collections.abc import Mapping
 from itertools import combinations
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from kerasvision.config.base import Config
+from kerasvision.config.base import Config, Needs
 
 # Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
 OBJECT_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
@@ -22,6 +23,8 @@ class Resources(Config):
     ...
     kerasvision.errors.ConfigError: Resources.gpus: input should be greater than or equal to 0; received -1. Choose a ...
     """
+
+    used_with: ClassVar[Mapping[str, Needs]] = {"gpu_type": Needs("gpus")}
 
     cpu: float | None = Field(
         default=None,

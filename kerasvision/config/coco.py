@@ -1,12 +1,13 @@
 """A source of photos in COCO's format, and the files that it reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from kerasvision.config.base import Needs
 from kerasvision.config.image_files import existing_file, existing_folder, names_in
 from kerasvision.config.listing import is_folder, list_files
 from kerasvision.config.sources import LABELS_ONLY, AnnotationKind, Source
@@ -37,6 +38,11 @@ class Coco(Source):
 
     implementation: ClassVar[str] = "kerasvision.data.sources.coco:read_coco"
     locations: ClassVar[frozenset[str]] = frozenset({"path", "captions", "instances", "panoptic"})
+    used_with: ClassVar[Mapping[str, Needs]] = {
+        **{kind: Needs("annotations", (kind,)) for kind in ("captions", "instances", "panoptic")},
+        **dict.fromkeys(("crowds", "masks", "label", "tags"), Needs("annotations", ("instances",))),
+        "label_maps": Needs("annotations", ("panoptic",)),
+    }
 
     path: Path = Field(description="the folder as COCO is published; with captions and so on, the folder of the images")
     captions: Path | None = Field(default=None, description="a file with captions of the images in `path`")

@@ -1,19 +1,21 @@
 """How a trained model is measured: on which images, by which slices, and compared with what."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from kerasvision import lookup
-from kerasvision.config.base import Config
+from kerasvision.config.base import Config, Needs
 from kerasvision.config.keras_files import file_fault
 from kerasvision.config.listing import list_files
 from kerasvision.errors import ConfigError
 
 # The views of an image that an answer can be averaged over; `kerasvision.ops.views.views` says what each name stands for.
 ViewName = Literal["flip", "shift", "scale", "ten_crop"]
+# Every view shows things in other places, and these also in other sizes.
+RESIZING_VIEWS: frozenset[ViewName] = frozenset({"scale"})
 # Its views are cut out of a larger picture.
 TEN_CROP: ViewName = "ten_crop"
 # Images can be divided into slices by these columns of the manifest, and by two measures of an image.
@@ -22,6 +24,8 @@ COLUMNS = (
     "values",
 )  # fmt: skip
 MEASURES = ("pixels", "brightness")
+# Those that are names; all others are numbers, which are divided into bands.
+OF_NAMES = ("label", "group", "format", "mode", "notes")
 # Columns whose values differ for every image, or are the same for a whole split.
 NO_SLICES = {"id": "image", "path": "image", "sha256": "image", "split": "split", "source_split": "split", "fault": "split"}
 
@@ -65,6 +69,7 @@ class Evaluation(Config):
     """
 
     locations: ClassVar[frozenset[str]] = frozenset({"ensemble"})
+    used_with: ClassVar[Mapping[str, Needs]] = {"human_source": Needs("human")}
 
     splits: tuple[Literal["validation", "test"], ...] = Field(
         default=("validation", "test"), description="the splits to measure; the gate judges the test split"
@@ -120,6 +125,10 @@ class Evaluation(Config):
                 raise ValueError(f"{field} must name each entry once; received {tuple(map(str, values))}")
         if "test" not in self.splits:
             raise ValueError(f"splits must contain 'test', which the gate judges; received {self.splits}")
+        if self.bands != type(self).model_fields["bands"].default and not any(
+            name not in OF_NAMES for kind in self.slices for name in crossed(kind)
+        ):
+            raise ValueError(f"bands requires slices by numbers, such as 'pixels'; received {self.bands}, {self.slices}")
         if self.human and not self.human_source:
             raise ValueError(f"human requires human_source, which says where the figures come from; received {self.human}")
         return self

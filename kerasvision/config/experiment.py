@@ -136,6 +136,16 @@ class Experiment(Config):
         return self
 
     @model_validator(mode="after")
+    def _simple_models_can_be_compared(self) -> "Experiment":
+        if self.simple_models not in (None, SimpleModels()) and not self.task.has_simple_models:
+            raise ConfigError(
+                f"simple_models has no effect, as there are none for {type(self.task).__name__}",
+                received=self.simple_models,
+                hint="leave simple_models out",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _folds_are_trained_with_the_same_settings(self) -> "Experiment":
         if self.splits.folds is not None and self.search is not None:
             raise ConfigError(

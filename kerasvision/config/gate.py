@@ -1,12 +1,12 @@
 """What a model must reach before it may be served."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from kerasvision import lookup
-from kerasvision.config.base import Component, Config
+from kerasvision.config.base import Component, Config, Needs
 from kerasvision.config.metrics import FACTS
 from kerasvision.config.tasks import Task
 from kerasvision.errors import ConfigError
@@ -147,6 +147,7 @@ class NoWorse(Change):
     """
 
     implementation: ClassVar[str] = "kerasvision.evaluation.rules:no_worse"
+    used_with: ClassVar[Mapping[str, Needs]] = {"confidence": Needs("test")}
 
     tolerance: float = Field(default=0.0, ge=0, description="how much worse the score may be, in the metric's unit")
     relative_tolerance: float = Field(
@@ -167,6 +168,7 @@ class Better(Change):
     """The metric must beat the last blessed model's by more than `margin`: `Better("accuracy", test="mcnemar")`."""
 
     implementation: ClassVar[str] = "kerasvision.evaluation.rules:better"
+    used_with: ClassVar[Mapping[str, Needs]] = {"confidence": Needs("test")}
 
     margin: float = Field(default=0.0, ge=0, description="how much better the score must be, in the metric's unit")
 

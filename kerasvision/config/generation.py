@@ -1,13 +1,14 @@
 """Settings of generation: a network that makes images like those of a data set."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from kerasvision import lookup
 from kerasvision.config.augmentation import Mixing
+from kerasvision.config.base import Needs
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.generator_sizes import halvings
 from kerasvision.config.listing import list_files
@@ -60,11 +61,15 @@ class Generation(MeasuredTask):
     >>> Generation(loss="adversarial", kl_weight=0.5)
     Traceback (most recent call last):
     ...
-    kerasvision.errors.ConfigError: Generation: kl_weight requires loss='elbo'; received loss='adversarial'.
+    kerasvision.errors.ConfigError: Generation: kl_weight requires loss='elbo'; received kl_weight=0.5, loss=...
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.generation.task:GenerationTask"
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"label"})
+    used_with: ClassVar[Mapping[str, Needs]] = {
+        **dict.fromkeys(("kl_weight", "pixel_deviation"), Needs("loss", ("elbo",))),
+        "classifier": Needs("conditional", (True,)),
+    }
     locations: ClassVar[frozenset[str]] = frozenset({"classifier"})
     best_when_smaller: ClassVar[frozenset[str]] = frozenset(
         {
@@ -94,16 +99,6 @@ class Generation(MeasuredTask):
     def requires(self) -> tuple[AnnotationKind, ...]:  # type: ignore[override]  # it depends on a field
         """Labels, if a class can be asked for."""
         return ("labels",) if self.conditional else ()
-
-    @model_validator(mode="after")
-    def _fields_are_used(self) -> "Generation":
-        others = {"kl_weight": self.kl_weight != 1, "pixel_deviation": self.pixel_deviation is not None}
-        for name, is_set in others.items():
-            if is_set and self.loss != "elbo":
-                raise ValueError(f"{name} requires loss='elbo'; received loss={self.loss!r}")
-        if self.classifier is not None and not self.conditional:
-            raise ValueError("classifier requires conditional=True, as samples have no class otherwise")
-        return self
 
     def built_in_metrics(self) -> Sequence[str]:
         """The metrics of a whole data set, without those of `metrics` and those of single classes."""

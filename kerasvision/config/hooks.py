@@ -2,7 +2,7 @@
 
 import json
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from kerasvision.config.base import Config
 from kerasvision.errors import ConfigError
@@ -44,3 +44,11 @@ class Hooks(Config):
         if (words and not words[0]) or any("\0" in word for word in words):
             raise ConfigError("a hook begins with the name of a program, and has no NUL characters", received=words)
         return words
+
+    @model_validator(mode="after")
+    def _time_is_of_a_program(self) -> "Hooks":
+        if self.timeout_seconds != type(self).model_fields["timeout_seconds"].default and not (
+            self.after_push or self.after_failure
+        ):
+            raise ValueError(f"timeout_seconds requires after_push or after_failure; received {self.timeout_seconds:g}")
+        return self

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kerasvision.config.base import Config
 from kerasvision.config.image_files import ImageFiles
@@ -69,6 +69,16 @@ class Predict(Config):
     batch_size: int = Field(default=32, ge=1, le=4096, description="images per call of the model")
     max_pixels: int = Field(default=100_000_000, ge=1, description="reject images whose header says that they are larger")
 
+    @model_validator(mode="after")
+    def _names_a_column_of_a_table(self) -> "Predict":
+        for name in ("column", "images"):
+            if getattr(self, name) is not None and not is_table(self.path):
+                raise ValueError(
+                    f"{name} requires a path that ends in one of {', '.join(sorted(TABLE_SUFFIXES))}; "
+                    f"received {name}={str(getattr(self, name))!r}, path={str(self.path)!r}"
+                )
+        return self
+
     def listed(self) -> Iterator[Listed]:
         """Every image, in order; the same on each call unless the disk changes.
 
@@ -105,9 +115,10 @@ class Predict(Config):
         kerasvision.errors.ConfigError: predict.tiles requires a task that answers with a class for each pixel; received 32.
         Leave predict.tiles out.
         """
-        for name, part in (("each", "places"), ("pictures", "places"), ("maps", "maps"), ("tiles", "maps")):
+        asked = {"each": "places", "least_score": "places", "pictures": "places", "maps": "maps", "tiles": "maps"}
+        for name, part in asked.items():
             value = getattr(self, name)
-            if parts is not None and part not in parts and value is not None and value is not False:
+            if parts is not None and part not in parts and value != type(self).model_fields[name].default:
                 answers = {"places": "places in the image", "maps": "a class for each pixel"}[part]
                 raise ConfigError(
                     f"predict.{name} requires a task that answers with {answers}",

@@ -10,6 +10,7 @@ from kerasvision.config.detection import ObjectClasses, check_network, check_sur
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import MeasuredTask, Surroundings
+from kerasvision.errors import ConfigError
 
 
 class Localization(MeasuredTask):
@@ -58,4 +59,11 @@ class Localization(MeasuredTask):
         """Raises ConfigError if images are mixed, a setting requires other answers, or the network answers no box."""
         rule = "localization requires a network that answers one box per image"
         check_network(experiment.model, networks=("localizer",), rule=rule, way_out="'localizer'", backbone="resnet18")
+        usual = type(self).model_fields["class_weight"].default
+        if self.class_weight != usual and experiment.model.options.get("class_logits") is False:
+            raise ConfigError(
+                "task.class_weight requires a network that answers the class, and model.options.class_logits is False",
+                received=self.class_weight,
+                hint="leave one of them out",
+            )
         check_surroundings("localization", experiment)

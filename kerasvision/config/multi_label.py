@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from kerasvision import introspection, lookup
+from kerasvision.config.base import Needs
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import MeasuredTask, Names, Surroundings
@@ -60,6 +61,10 @@ class MultiLabel(MeasuredTask):
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.multi_label.task:MultiLabelTask"
+    used_with: ClassVar[Mapping[str, Needs]] = {
+        "focal_gamma": Needs("loss", ("focal",)),
+        **dict.fromkeys(("gamma_positive", "gamma_negative", "margin"), Needs("loss", ("asymmetric",))),
+    }
     has_simple_models: ClassVar[bool] = True
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("tags",)
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"tags"})

@@ -3,11 +3,12 @@
 The rule of each is in cs231n's notes (https://cs231n.github.io/neural-networks-3/#update) or in the paper named.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
 
-from kerasvision.config.base import Component
+from kerasvision.config.base import Component, Needs
 
 
 class Optimizer(Component):
@@ -32,6 +33,7 @@ class Sgd(Optimizer):
 
     implementation: ClassVar[str] = "keras.optimizers:SGD"
     updates_rows: ClassVar[bool] = True
+    used_with: ClassVar[Mapping[str, Needs]] = {"nesterov": Needs("momentum")}
 
     learning_rate: float = Field(
         default=0.01, gt=0, description="peak learning rate; the schedule multiplies it by a factor"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from kerasvision import lookup
-from kerasvision.config.base import Config
+from kerasvision.config.base import Config, Needs
 from kerasvision.config.whitening import Whitening
 from kerasvision.errors import ConfigError, shown
 
@@ -77,6 +77,7 @@ class Ingest(Config):
     """What to do with images that cannot be used, and which images a person wants to leave out."""
 
     locations: ClassVar[frozenset[str]] = frozenset({"quarantine_file"})
+    used_with: ClassVar[Mapping[str, Needs]] = {"max_bad_fraction": Needs("policy", ("quarantine",))}
 
     policy: Literal["quarantine", "fail", "report"] = Field(
         default="quarantine",
@@ -108,6 +109,11 @@ class Ingest(Config):
 
 class Transform(Config):
     """What every image goes through, in training, evaluation and serving alike."""
+
+    used_with: ClassVar[Mapping[str, Needs]] = {
+        "crop_fraction": Needs("fit", ("crop",)),
+        "keep_copies": Needs("working_side"),
+    }
 
     image_size: tuple[Side, Side] = Field(description="height, width in pixels")
     color_mode: Literal["rgb", "grayscale"] = Field(
@@ -167,18 +173,8 @@ class Transform(Config):
         return self
 
     @model_validator(mode="after")
-    def _crops_what_it_keeps(self) -> "Transform":
-        if self.crop_fraction < 1 and self.fit != "crop":
-            raise ValueError(f"crop_fraction requires fit='crop'; received fit={self.fit!r}")
-        return self
-
-    @model_validator(mode="after")
     def _is_reduced_once(self) -> "Transform":
-        if self.working_side is None:
-            if not self.keep_copies:
-                raise ValueError("without working_side no copies are kept; received keep_copies=False. Set working_side too")
-            return self
-        if self.working_side < (least := self.least_working_side):
+        if self.working_side is not None and self.working_side < (least := self.least_working_side):
             raise ValueError(
                 f"images reduced to working_side={self.working_side} would be enlarged again; it must be at least the "
                 f"longer side of image_size{' / crop_fraction' if self.crop_fraction < 1 else ''}, {least}"

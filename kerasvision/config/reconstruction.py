@@ -1,12 +1,13 @@
 """Settings of reconstruction: a network restores its own image from a code, so it needs no labels."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from kerasvision import introspection, lookup
+from kerasvision.config.base import Needs
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.network_options import bottleneck_sizes
 from kerasvision.config.tasks import MeasuredTask, Names, Surroundings
@@ -58,10 +59,11 @@ class Reconstruction(MeasuredTask):
     >>> Reconstruction(noise_amount=0.3)
     Traceback (most recent call last):
     ...
-    kerasvision.errors.ConfigError: Reconstruction: noise_amount requires noise; received noise_amount=0.3, noise=None. ...
+    kerasvision.errors.ConfigError: Reconstruction: noise_amount requires noise; received noise_amount=0.3, noise=None.
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.reconstruction.task:ReconstructionTask"
+    used_with: ClassVar[Mapping[str, Needs]] = {"noise_amount": Needs("noise"), "noise_seed": Needs("noise")}
     has_simple_models: ClassVar[bool] = True
     reads: ClassVar[frozenset[ExamplePart]] = frozenset()
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "mse", "mae", "denoised_mse", "denoised_mae"})
@@ -89,15 +91,6 @@ class Reconstruction(MeasuredTask):
     def _sizes(cls, bottleneck: int | str | None) -> int | str | None:
         sizes = bottleneck_sizes(bottleneck)
         return sizes[0] if len(sizes) == 1 else bottleneck
-
-    @model_validator(mode="after")
-    def _has_noise_to_measure(self) -> "Reconstruction":
-        if self.noise is None and self.noise_amount is not None:
-            raise ConfigError(
-                f"Reconstruction: noise_amount requires noise; received noise_amount={self.noise_amount}, noise=None",
-                hint="set task.noise to 'gaussian', 'masking' or 'salt_and_pepper'",
-            )
-        return self
 
     @property
     def amount(self) -> float:

@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from kerasvision import lookup
 from kerasvision.config.augmentation import Augmentation, Mixing
+from kerasvision.config.base import Needs
+from kerasvision.config.evaluation import RESIZING_VIEWS
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import MeasuredTask, Names, Surroundings, check_one_row_of_outputs
@@ -51,7 +53,8 @@ class Regression(MeasuredTask):
     weights them as the pixels, CutMix by area.
 
     Nothing moves a value together with the pixels. So name in `places` the values that say where something is, and in
-    `sizes` those that say how large it is: augmentations that would make them wrong are then rejected.
+    `sizes` those that say how large it is: augmentations, and views of `test_time`, that would make them wrong are then
+    rejected.
 
     Metrics, for each value and as the mean over the values: `mae`, the mean of |answer - truth|, and `rmse`, the root of the
     mean square, both in the unit of the value; `r2`, 1 - the sum of squares over that around the mean truth of the same
@@ -69,6 +72,7 @@ class Regression(MeasuredTask):
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.regression.task:RegressionTask"
+    used_with: ClassVar[Mapping[str, Needs]] = {"huber_delta": Needs("loss", ("huber",))}
     has_simple_models: ClassVar[bool] = True
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("values",)
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"values"})
@@ -103,12 +107,6 @@ class Regression(MeasuredTask):
             )
         return tolerance
 
-    @model_validator(mode="after")
-    def _delta_is_used(self) -> "Regression":
-        if self.huber_delta != type(self).model_fields["huber_delta"].default and self.loss != "huber":
-            raise ValueError(f"huber_delta requires loss='huber'; received loss={self.loss!r}")
-        return self
-
     def names_to_fit(self) -> ValueNames:
         """The names of the values."""
         return ValueNames(named=self._named)
@@ -137,7 +135,8 @@ class Regression(MeasuredTask):
     def check_experiment(self, experiment: Surroundings) -> None:
         """Raises ConfigError if the network returns no row of numbers, or a part of the experiment makes values wrong.
 
-        Warns if the transform crops images whose values are places, or if values look like places that are not named.
+        Warns if the transform crops images whose values are places, or if values look like places or sizes that are not
+        named, and augmentations or views would make them wrong.
         """
         check_one_row_of_outputs(experiment.model, task="regression")
         if experiment.export.temperature:
@@ -147,13 +146,10 @@ class Regression(MeasuredTask):
             )
         self._check_names(experiment)
         self._check_augmentation(experiment)
-        moved = {"evaluation": experiment.evaluation.test_time, "export": experiment.export.test_time}
-        if self.places and any(moved.values()):
-            raise ConfigError(
-                f"{', '.join(self.places)} in task.places: a view of an image shows things in other places",
-                received={f"{part}.test_time": views for part, views in moved.items() if views},
-                hint="leave test_time out",
-            )
+        known = experiment.source.named_values() or ()
+        for part, views in (("evaluation", experiment.evaluation.test_time), ("export", experiment.export.test_time)):
+            self._check_views("places", f"{part}.test_time", views, known)
+            self._check_views("sizes", f"{part}.test_time", [view for view in views if view in RESIZING_VIEWS], known)
         if self.places and experiment.transform.fit == "crop":
             warnings.warn(
                 "transform.fit='crop' cuts off the longer side, so a network cannot know where a thing was in the whole "
@@ -183,6 +179,26 @@ class Regression(MeasuredTask):
                 if wrong:
                     self._check_moved(setting, one, experiment.source.named_values() or ())
 
+    def _check_views(self, setting: str, field: str, views: Sequence[str], known: Sequence[str]) -> None:
+        """Raises ConfigError if the views of an image make named values wrong; warns if they may."""
+        named = getattr(self, setting)
+        if views and named:
+            raise ConfigError(
+                f"{', '.join(named)} in task.{setting}: the views of {field} show things in other {setting}",
+                received=", ".join(views),
+                hint=f"leave {field} out",
+            )
+        if views and (like := self._unnamed(setting, known)):
+            warnings.warn(
+                f"the views of {field} show things in other {setting}. If {', '.join(like)} says {_MEANING[setting]}, leave "
+                f"it out; otherwise set task.{setting}=()",
+                stacklevel=2,
+            )
+
+    def _unnamed(self, setting: str, known: Sequence[str]) -> list[str]:
+        """The values whose names are those of places or sizes; none if the settings say which are."""
+        return [] if getattr(self, setting) is not None else [name for name in known if _LIKE[setting].search(name)]
+
     def _check_moved(self, setting: str, augmentation: Augmentation, known: Sequence[str]) -> None:
         """Raises ConfigError if an augmentation makes named values wrong; warns if it may."""
         named, kind = getattr(self, setting), augmentation.kind
@@ -193,8 +209,7 @@ class Regression(MeasuredTask):
                 f"{', '.join(named)} in task.{setting} would be wrong after {kind}, which {does}",
                 hint=f"remove {kind} from augment",
             )
-        like = [name for name in known if _LIKE[setting].search(name)]
-        if named is None and like:
+        if like := self._unnamed(setting, known):
             warnings.warn(
                 f"{kind} in augment {does}. If {', '.join(like)} says {_MEANING[setting]}, remove {kind}; otherwise set "
                 f"task.{setting}=()",

@@ -1,13 +1,14 @@
 """Settings of segmentation: the class of every pixel."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from kerasvision import lookup
 from kerasvision.config.answer_files import AnswerPart
+from kerasvision.config.base import Needs
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import MeasuredTask, Names, Surroundings
@@ -64,6 +65,7 @@ class Segmentation(MeasuredTask):
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.segmentation.task:SegmentationTask"
+    used_with: ClassVar[Mapping[str, Needs]] = {"focal_gamma": Needs("loss", ("focal",))}
     has_simple_models: ClassVar[bool] = True
     requires: ClassVar[tuple[AnnotationKind, ...]] = ("label_maps",)
     answer_parts: ClassVar[frozenset[AnswerPart] | None] = frozenset({"places", "maps"})
@@ -138,6 +140,12 @@ class Segmentation(MeasuredTask):
             raise ConfigError(
                 "segmentation requires an answer for every pixel; unet with padding='valid' has none for the borders",
                 hint="set model.options.mirrored=True, or leave padding out",
+            )
+        if self.order != type(self).model_fields["order"].default and (way := experiment.source.way_to("objects")):
+            raise ConfigError(
+                "task.order says how masks of objects are painted, and this source has no objects",
+                received=self.order,
+                hint=f"leave task.order out; or {way}",
             )
         mixing = [one.kind for one in experiment.augment if not one.keeps_pixels_apart]
         evaluation, export = experiment.evaluation, experiment.export

@@ -5,13 +5,13 @@ The code that reads is in `kerasvision.data.sources`.
 """
 
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from kerasvision.config.base import Component
+from kerasvision.config.base import Component, Needs
 from kerasvision.config.image_files import existing_folder
 from kerasvision.config.listing import is_file, is_passed_over, list_files, list_folder, printable
 from kerasvision.errors import DataError
@@ -181,6 +181,11 @@ class TfRecord(Source):
 
     implementation: ClassVar[str] = "kerasvision.data.sources.tfrecord:read_tfrecord"
     locations: ClassVar[frozenset[str]] = frozenset({"path"})
+    used_with: ClassVar[Mapping[str, Needs]] = {
+        "class_names": Needs("label_key"),
+        "tag_names": Needs("tag_key"),
+        **dict.fromkeys(("object_label_key", "object_class_names", "mask_key", "crowd_key", "area_key"), Needs("box_key")),
+    }
 
     path: Path = Field(description="a file, or a pattern such as imagenet/*-of-*")
     image_key: str = Field(default="image/encoded", description="the key of the encoded image")

@@ -31,7 +31,7 @@ class Table(Source):
     `tags="tags"` reads any number of tags from one column: from the lists of Parquet, or from texts, which `tag_separator`
     parts. A text may also be a JSON list, such as `["sea;side", "sun"]`, whose names may contain the separator. Several rows
     of one image give it the tags of all of them. `tags=("sea", "sun")` reads a column for each tag, with 1 or 0 (true or
-    false) for each image. An image without any tag is used. With tags, no label is read unless `label` is set.
+    false) for each image. An image without any tag is used. With tags or `values`, no label is read unless `label` is set.
 
     >>> Table(path="photos.csv", tags="tags", tag_separator=";").label is None
     True
@@ -84,8 +84,8 @@ class Table(Source):
     @model_validator(mode="before")
     @classmethod
     def _no_label_unless_it_is_named(cls, data: object) -> object:
-        # So a table of tags needs no column "label".
-        if isinstance(data, dict) and data.get("tags") is not None:
+        # So a table of tags or numbers needs no column "label".
+        if isinstance(data, dict) and (data.get("tags") is not None or data.get("values")):
             return {"label": None, **data}
         return data
 
@@ -93,6 +93,8 @@ class Table(Source):
     def _each_tag_and_value_has_a_column(self) -> "Table":
         if self.tag_separator is not None and not isinstance(self.tags, str):
             raise ValueError(f"tag_separator requires tags='COLUMN', one column of texts; received tags={self.tags!r}")
+        if self.separator is not None and is_parquet(self.path):
+            raise ValueError(f"separator is for a text file, and {self.path.name} is Parquet; received {self.separator!r}")
         if len(set(self.tag_columns)) < len(self.tag_columns):
             raise ValueError(f"tags must name each column once; received {self.tags!r}")
         if len(set(self.values)) < len(self.values):

@@ -1,13 +1,13 @@
 """How a network is trained: epochs, batches, optimizer, schedule, precision, what is frozen, devices, seed."""
 
 import re
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from kerasvision import lookup
-from kerasvision.config.base import Config
+from kerasvision.config.base import Config, Needs
 from kerasvision.config.optimizers import Adagrad, Adam, AdamW, Lion, Muon, Optimizer, RmsProp, Sgd
 from kerasvision.config.schedules import (
     Constant,
@@ -80,6 +80,12 @@ class Training(Config):
     ...
     kerasvision.errors.ConfigError: Training: warmup_epochs must lie in [0, epochs]; received warmup_epochs=2.0, epochs=1.
     """
+
+    used_with: ClassVar[Mapping[str, Needs]] = {
+        **dict.fromkeys(("devices", "replicas"), Needs("strategy", ("mirrored",))),
+        "worker_timeout_seconds": Needs("strategy", ("multi_worker",)),
+        "best_metric": Needs("keep", ("best",)),
+    }
 
     epochs: int = Field(default=10, ge=1, description="passes over the training images")
     sampling: Literal["all", "balanced"] = Field(
@@ -202,9 +208,6 @@ class Training(Config):
 
     @model_validator(mode="after")
     def _batch_divides(self) -> "Training":
-        for name in ("replicas", "devices"):
-            if getattr(self, name) is not None and self.strategy != "mirrored":
-                raise ValueError(f"{name} requires strategy='mirrored'; received strategy={self.strategy!r}")
         if self.replicas is not None and self.devices is not None and self.replicas != len(self.devices):
             raise ValueError(
                 f"replicas must equal the number of devices; received replicas={self.replicas}, devices={self.devices}"
@@ -222,8 +225,6 @@ class Training(Config):
                 "fine_tune.freeze must be an earlier level than freeze, so that more layers learn in the second phase; "
                 f"received freeze={self.freeze!r}, fine_tune.freeze={self.fine_tune.freeze!r}"
             )
-        if self.best_metric is not None and self.keep != "best":
-            raise ValueError(f"best_metric requires keep='best'; received keep={self.keep!r}")
         if self.final is not None and self.strategy == "multi_worker":
             # The workers end after the judged training: they cannot know the verdict.
             raise ValueError(

@@ -40,7 +40,7 @@ def experiment(**fields):
             lambda: c.Training(optimizer=c.Digits()),
             "the optimizer must be one of sgd, adagrad, rmsprop, adam, adamw, lion, muon; received Digits().",
         ),
-        (lambda: c.Training(replicas=2), "replicas requires strategy='mirrored'; received strategy='auto'."),
+        (lambda: c.Training(replicas=2), "replicas requires strategy='mirrored'; received replicas=2, strategy='auto'."),
         (lambda: c.Training(strategy="mirrored", replicas=3, batch_size=8), "received batch_size=8, replicas=3."),
         (lambda: c.Training(freeze="block3"), "freeze must be 'backbone' or a level such as 'c3'; received 'block3'."),
         (lambda: c.Training(features="once"), "features='once' keeps the maps of a frozen part, so it requires freeze"),
@@ -92,10 +92,6 @@ CAPTIONER = {"task": c.Captioning(), "model": c.Model(name="show_and_tell"), "au
         (
             {"source": c.Coco(path="coco")},
             "Classification requires labels, but this Coco source gives none. Set source.label='largest'.",
-        ),
-        (
-            {"source": c.Coco(path="coco", label="largest", annotations=("captions",))},
-            "this Coco source gives none. Add 'instances' to source.annotations.",
         ),
         (
             {"source": c.Coco(path="coco", label="largest", captions="captions.json")},

@@ -59,7 +59,7 @@ def test_tolerances_are_finite_numbers_of_at_least_zero(tolerance):
 
 
 def test_a_delta_without_huber_is_refused():
-    with pytest.raises(ConfigError, match=r"huber_delta requires loss='huber'; received loss='l1'"):
+    with pytest.raises(ConfigError, match=r"huber_delta requires loss='huber'; received huber_delta=2.0, loss='l1'"):
         c.Regression(loss="l1", huber_delta=2.0)
 
 
@@ -118,13 +118,34 @@ def test_a_mosaic_has_no_number():
 
 def test_what_makes_places_wrong_elsewhere_is_refused_or_warned_of():
     task = c.Regression(places=("x",))
-    with pytest.raises(ConfigError, match="a view of an image shows things in other places"):
+    with pytest.raises(ConfigError, match="show things in other places"):
         experiment(task=task, evaluation=c.Evaluation(test_time=("flip",)))
-    with pytest.raises(ConfigError, match="a view of an image shows things in other places"):
+    with pytest.raises(ConfigError, match="show things in other places"):
         experiment(task=task, export=c.Export(test_time=("flip",)))
     with pytest.warns(UserWarning, match="cuts off the longer side"):
         experiment(task=task, transform=c.Transform(image_size=(32, 32), fit="crop"))
-    assert experiment(evaluation=c.Evaluation(test_time=("flip",)))
+
+
+@pytest.mark.parametrize("part", [c.Evaluation, c.Export], ids=["evaluation", "export"])
+def test_views_that_change_sizes_are_refused_for_sizes(part):
+    field, sized = part.__name__.lower(), c.Regression(places=(), sizes=("age",))
+    with pytest.raises(ConfigError, match=rf"age in task\.sizes: the views of {field}\.test_time .* received 'scale'"):
+        experiment(task=sized, **{field: part(test_time=("flip", "scale"))})
+    assert experiment(task=sized, **{field: part(test_time=("flip", "shift"))})
+
+
+@pytest.mark.parametrize(("name", "view", "setting"), [("x", "flip", "places"), ("area", "scale", "sizes")])
+def test_views_ask_for_names_that_look_like_places_or_sizes(name, view, setting):
+    source = c.Table(path="a.csv", label=None, values=(name,))
+    for fields in ({"evaluation": c.Evaluation(test_time=(view,))}, {"export": c.Export(test_time=(view,))}):
+        place = next(iter(fields))
+        with pytest.warns(
+            UserWarning, match=rf"{place}\.test_time .* If {name} says .*, leave it out; .*task\.{setting}=\(\)"
+        ):
+            experiment(source=source, task=c.Regression(), **fields)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        experiment(source=source, task=c.Regression(**{setting: ()}), evaluation=c.Evaluation(test_time=(view,)))
 
 
 def test_a_temperature_and_other_networks_are_refused():

@@ -110,7 +110,10 @@ def test_settings_survive_json():
             "batch_size must be a multiple of replicas times micro_batches, so that all parts have equal size; "
             "received batch_size=12, replicas=2, micro_batches=4.",
         ),
-        (lambda: t.Training(devices=("GPU:0",)), "devices requires strategy='mirrored'; received strategy='auto'."),
+        (
+            lambda: t.Training(devices=("GPU:0",)),
+            "devices requires strategy='mirrored'; received devices=('GPU:0',), strategy='auto'.",
+        ),
         (lambda: t.Training(strategy="mirrored", devices=("gpu",)), "such as 'GPU:0'; received ('gpu',)."),
         (
             lambda: t.Training(strategy="mirrored", devices=("GPU:0", "GPU:1"), replicas=3, batch_size=6),
@@ -120,7 +123,10 @@ def test_settings_survive_json():
             lambda: t.Training(strategy="mirrored", devices=("GPU:0", "GPU:1"), batch_size=7),
             "received batch_size=7, replicas=2.",
         ),
-        (lambda: t.Training(best_metric="accuracy"), "best_metric requires keep='best'; received keep='last'."),
+        (
+            lambda: t.Training(best_metric="accuracy"),
+            "best_metric requires keep='best'; received best_metric='accuracy', keep='last'.",
+        ),
         (lambda: t.EarlyStopping(patience=0), "EarlyStopping.patience: input should be greater than or equal to 1"),
         (lambda: c.Classification(loss="hing"), "or 'hierarchical'; received 'hing'."),
     ],
@@ -215,7 +221,7 @@ def test_labels_of_a_hinge_are_not_smoothed(loss):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"gamma": 2.0}, "gamma requires loss='focal' or 'binary_focal'; received loss='cross_entropy'"),
+        ({"gamma": 2.0}, "gamma requires loss='focal' or 'binary_focal'; received gamma=2.0, loss='cross_entropy'"),
         ({"loss": "focal", "gamma": -1}, "at least 0, or a mapping from classes to such numbers; received -1"),
         ({"loss": "focal", "gamma": {"daisy": "much"}}, "received {'daisy': 'much'}"),
         ({"loss": "focal", "gamma": {}}, "received {}"),

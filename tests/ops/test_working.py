@@ -91,7 +91,9 @@ def test_a_side_that_the_network_would_enlarge_again_or_copies_without_one_are_r
         transform(working_side=31)
     with pytest.raises(ConfigError, match=r"image_size / crop_fraction, 40"):
         transform(working_side=39, fit="crop", crop_fraction=0.8)
-    with pytest.raises(ConfigError, match="without working_side no copies are kept; received keep_copies=False"):
+    with pytest.raises(
+        ConfigError, match="keep_copies requires working_side; received keep_copies=False, working_side=None"
+    ):
         transform(keep_copies=False)
     assert transform(working_side=40, fit="crop", crop_fraction=0.8).settings.working_side == 40
 

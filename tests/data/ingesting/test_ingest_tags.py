@@ -237,7 +237,6 @@ def test_the_tags_of_a_scene_are_the_kinds_of_its_shapes(run):
         (c.TfRecord(path="a"), "set source.tag_key to the feature"),
         (c.ImageFolder(path="a"), "set source.tags=True"),
         (c.Coco(path="a"), "set source.tags=True"),
-        (c.Coco(path="a", tags=True, annotations=("captions",)), "add 'instances' to source.annotations"),
         (c.Yolo(path="a"), "read tags through Table"),
         (c.Voc(path="a"), "read tags through Table"),
         (c.Masks(path="a"), "read tags through Table"),

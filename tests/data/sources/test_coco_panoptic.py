@@ -122,7 +122,7 @@ def test_a_missing_folder_of_png_is_refused(coco):
         ({"masks": "leave_out"}, "add 'panoptic' to source.annotations"),
         ({"annotations": ("captions", "panoptic")}, ""),
         ({"annotations": ("captions",)}, "add 'panoptic' to source.annotations"),
-        ({"annotations": ("panoptic",), "captions": "c.json"}, "set source.panoptic to the file of panoptic"),
+        ({"annotations": ("captions", "panoptic"), "captions": "c.json"}, "set source.panoptic to the file of panoptic"),
     ],
 )
 def test_the_way_to_label_maps(fields, way):
