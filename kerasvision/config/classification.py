@@ -221,6 +221,7 @@ class Classification(MeasuredTask):
 
         Raises:
             ConfigError: there is no such file, or it is not a hierarchy.
+            DataError: it is a CSV file that cannot be read.
         """
         yield from super().files()
         if self.hierarchy is not None:

@@ -1,10 +1,10 @@
 """How a hierarchy of classes is read: a JSON or CSV file with the groups of each class, from the root down."""
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from kerasvision.config.table_files import read_csv
 from kerasvision.errors import ConfigError, shown
 
 COLUMNS = ("label", "groups")
@@ -14,9 +14,11 @@ def read_hierarchy(file: Path) -> dict[str, tuple[str, ...]]:
     """Class -> the names of its groups from the root down.
 
     A JSON file holds such a mapping. A CSV file has the columns `label` and `groups`, the latter with "/" between the names.
+    Spaces around names in a CSV file are dropped.
 
     Raises:
         ConfigError: the file does not exist, has another form, or names a class twice.
+        DataError: a CSV file cannot be read.
     """
     if not file.is_file():
         raise ConfigError(f"task.hierarchy: there is no file {file} (looked in {Path.cwd()})")
@@ -30,8 +32,8 @@ def read_hierarchy(file: Path) -> dict[str, tuple[str, ...]]:
 
 def _from_json(file: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     try:
-        pairs = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=list)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        pairs = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=list)
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file} is not JSON: {error}") from error
     for name, groups in pairs if _is_list(pairs, tuple) else [(None, pairs)]:
         if name is None or not _is_list(groups, str):
@@ -47,14 +49,5 @@ def _is_list(value: object, kind: type) -> bool:
 
 
 def _from_csv(file: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            rows = csv.DictReader(opened)
-            columns = rows.fieldnames or ()
-            if missing := [name for name in COLUMNS if name not in columns]:
-                rule = f"{file} must have the columns label and groups; {missing[0]} is missing"
-                raise ConfigError(rule, received=list(columns))
-            for row in rows:
-                yield row["label"], tuple(filter(None, (name.strip() for name in (row["groups"] or "").split("/"))))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8: {error}") from error
+    for _, (label, groups) in read_csv(file, columns=COLUMNS, separator=","):
+        yield str(label).strip(), tuple(filter(None, (name.strip() for name in str(groups).split("/"))))

@@ -18,7 +18,7 @@ from kerasvision.config.overrides import with_overrides
 from kerasvision.config.stages import TrainerSettings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.transform import ImageTransform
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, KerasvisionError
 from kerasvision.tasks.base import make_task
 from kerasvision.tasks.classification.hierarchical import class_logarithms
 from kerasvision.tasks.classification.tree import groups_of, tree_of
@@ -80,9 +80,11 @@ def test_groups_are_branches_of_the_tree():
 def test_hierarchy_is_read_from_json_and_from_csv(tmp_path, name):
     file = tmp_path / name
     expected = {"poodle": ("animal", "dog"), "rose": ()}
-    text = "label,groups\npoodle, animal/dog\nrose,\n" if name.endswith("csv") else json.dumps(expected)
-    file.write_text(text, encoding="utf-8")
-    assert read_hierarchy(file) == expected
+    text = "label , groups\n poodle , animal/ dog\n\nrose,\n" if name.endswith("csv") else json.dumps(expected)
+    # Spreadsheets begin a file with the mark of UTF-8.
+    for encoding in ("utf-8", "utf-8-sig"):
+        file.write_text(text, encoding=encoding)
+        assert read_hierarchy(file) == expected
 
 
 @pytest.mark.parametrize(
@@ -92,14 +94,23 @@ def test_hierarchy_is_read_from_json_and_from_csv(tmp_path, name):
         ("tree.json", '["a"]', "must be a mapping from classes to lists of names"),
         ("tree.json", '{"a": "x"}', "must be a mapping from classes to lists of names"),
         ("tree.json", '{"a": ["x"], "a": []}', "must name each class once; received 'a'"),
-        ("tree.csv", "class,path\na,x\n", "must have the columns label and groups; label is missing"),
+        ("tree.json", b"\xff\xfe", "is not JSON"),
+        ("tree.json", "[" * 100_000, "is not JSON"),
+        ("tree.csv", "class,path\na,x\n", "has no column 'label'; choose from class, path"),
         ("tree.csv", b"\xff\xfe", "is not UTF-8"),
+        ("tree.csv", 'label,groups\npoodle,"animal"/dog\n', "line 2, cannot be read as CSV: ',' expected after '\"'"),
+        (
+            "tree.csv",
+            "label,groups\npoodle," + "x" * 131_073,
+            "line 2, cannot be read as CSV: field larger than field limit",
+        ),
+        ("tree.csv", "label,groups\npoodle\n", "line 2, has 1 values, but the header names 2 columns"),
     ],
 )
 def test_file_that_is_no_hierarchy_is_rejected_when_the_pipeline_file_is_read(tmp_path, name, text, message):
     file = tmp_path / name
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(KerasvisionError, match=message):
         list(c.Classification(loss="hierarchical", hierarchy=file).files())
     with pytest.raises(ConfigError, match="there is no file"):
         list(c.Classification(loss="hierarchical", hierarchy=tmp_path / "other.json").files())

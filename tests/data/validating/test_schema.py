@@ -102,3 +102,14 @@ def test_a_schema_that_is_no_json_is_told_with_its_line(tmp_path):
     file.write_text('{"classes": ["cat"],\n "modes": [,]}')
     with pytest.raises(ConfigError, match=r"schema.json, line 2, is not JSON"):
         DataSchema.load(file)
+
+
+def test_a_schema_that_an_editor_saved_with_the_mark_of_utf_8_is_read(tmp_path):
+    schema = DataSchema(classes=("cat",), modes=("RGB",), min_side=8, max_side=64)
+    schema.save(tmp_path / "schema.json")
+    text = (tmp_path / "schema.json").read_text(encoding="utf-8")
+    (tmp_path / "schema.json").write_text(text, encoding="utf-8-sig")
+    assert DataSchema.load(tmp_path / "schema.json") == schema
+    (tmp_path / "schema.json").write_bytes(text.encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"schema\.json is not JSON: not UTF-8 text \(byte 0\)"):
+        DataSchema.load(tmp_path / "schema.json")
