@@ -15,7 +15,7 @@ OUTSIDE = "outside the class folders"
 UNLISTED = "not listed in"
 LINKED_OUT = "behind a link that leads out of the source's folder"
 NO_MAP = "no label map"
-NO_VALUE, NOT_FINITE, MISSING_VALUE = "no value", "finite number", "has no number for"
+NOT_FINITE, MISSING_VALUE = "finite number", "has no number for"
 TWO_SPLITS = "the source puts it into two splits, so its content decides"
 
 

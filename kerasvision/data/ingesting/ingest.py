@@ -20,7 +20,7 @@ from kerasvision.data.ingesting.quarantine import LEFT_OUT, read_quarantine
 from kerasvision.data.ingesting.spans import PreviousExamples, Span, image_spans, leave_out_older, next_span
 from kerasvision.data.ingesting.writing import write_source
 from kerasvision.data.mapping.mapper import HERE, Mapper
-from kerasvision.data.records import OUTSIDE, UNLISTED, Record
+from kerasvision.data.records import MISSING_VALUE, OUTSIDE, UNLISTED, Record
 from kerasvision.data.repeatable import KeptImages
 from kerasvision.data.splits import TEST, TRAIN, assign_splits
 from kerasvision.errors import ConfigError, DataError
@@ -178,6 +178,9 @@ def _refuse_if_too_bad(table: pd.DataFrame, policy: Ingest) -> None:
     if len(bad) <= limit * len(table):
         return
     way_out = "raise ingest.max_bad_fraction" if policy.policy == "quarantine" else "set ingest.policy to 'quarantine'"
+    # An image without any of its numbers stays bad then.
+    if lacking := int((bad["fault"].str.contains(MISSING_VALUE, regex=False) & (bad["values"] > 0)).sum()):
+        way_out = f"set ingest.missing_values='ignore' to use {lacking} that lack some of their numbers, or {way_out}"
     raise DataError(
         f"{len(bad)} of {len(table)} images cannot be used ({len(bad) / len(table):.1%}; the limit is {limit:.1%})",
         hint=f"repair or remove them, or {way_out} to leave them out:{_named(bad)}",

@@ -15,7 +15,7 @@ from kerasvision.data.inspecting.inspection import WRONG_SUFFIX, ImageFacts, has
 from kerasvision.data.inspecting.label_maps import map_classes, name_of
 from kerasvision.data.inspecting.numbers import known_names
 from kerasvision.data.mapping.mapper import HERE, Mapper
-from kerasvision.data.records import MISSING_VALUE, NO_MAP, NO_VALUE, Record, class_name, sha256
+from kerasvision.data.records import MISSING_VALUE, NO_MAP, Record, class_name, sha256
 from kerasvision.data.sources.values import UnusableValue, Values
 from kerasvision.errors import DataError
 from kerasvision.progress import bar
@@ -241,9 +241,7 @@ class _KnownNumbers:
             for known in self._same
         }
         for row, known in enumerate(self._of_rows):
-            if names and not known:
-                yield row, NO_VALUE
-            elif len(known) < len(names) and missing == "quarantine":
+            if len(known) < len(names) and (missing == "quarantine" or not known):
                 yield row, texts[known]
 
 

@@ -23,7 +23,7 @@ from kerasvision.data.inspecting.fitted_objects import SCALED, TURNED
 from kerasvision.data.inspecting.inspection import FEW_LEVELS_LEFT, WRONG_SUFFIX
 from kerasvision.data.inspecting.label_maps import MAP_TURNED
 from kerasvision.data.measuring.statistics import Statistics
-from kerasvision.data.records import LINKED_OUT, MISSING_VALUE, NO_VALUE, NOT_FINITE, OUTSIDE, TWO_SPLITS, UNLISTED
+from kerasvision.data.records import LINKED_OUT, MISSING_VALUE, NOT_FINITE, OUTSIDE, TWO_SPLITS, UNLISTED
 from kerasvision.data.sources.values import NEITHER, NEITHER_0_NOR_1, NO_NAME, NO_SUCH_NAME, NOT_UTF8
 from kerasvision.data.validating.anomalies import Anomaly, anomaly, count_phrase
 from kerasvision.data.validating.schema import DataSchema
@@ -39,7 +39,6 @@ FAULTS: Mapping[str, str] = {
     "label map": "bad_label_map",
     NO_LABEL: "no_label",
     MISSING_VALUE: "missing_value",
-    NO_VALUE: "missing_value",
     NO_TAGS: "no_tags",
     "its rows give it two": "conflicting_rows",
     "annotation ": "bad_annotation",

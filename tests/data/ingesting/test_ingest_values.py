@@ -90,7 +90,7 @@ def test_an_image_that_lacks_a_number_cannot_be_used_unless_the_policy_ignores_i
     source = table(FOUR.format(age=cell), values=("age", "height"))
     manifest, _ = run(source, policy="report")
     assert manifest.set_index("id")["fault"]["1.png"] == "it has no number for age"
-    assert fault_code("it has no number for age") == fault_code("no value") == "missing_value"
+    assert fault_code("it has no number for age") == "missing_value"
     for name in ("data", "manifest", "span"):
         (tmp_path / name).rename(tmp_path / f"{name}-before")
     manifest, examples = run(source, missing_values="ignore")
@@ -103,7 +103,17 @@ def test_an_image_that_lacks_a_number_cannot_be_used_unless_the_policy_ignores_i
 def test_an_image_that_lacks_all_numbers_cannot_be_used(run, table):
     source = table("image,split,age\n0.png,train,1\n1.png,train,\n2.png,test,2\n", values=("age",))
     manifest, _ = run(source, policy="report", missing_values="ignore")
-    assert manifest["fault"].tolist() == ["", "no value", ""]
+    assert manifest["fault"].tolist() == ["", "it has no number for age", ""]
+
+
+def test_the_way_to_use_images_that_lack_some_numbers_is_named_where_it_helps(run, table):
+    with pytest.raises(
+        DataError, match=r"set ingest\.missing_values='ignore' to use 1 that lack some of their numbers, or raise"
+    ):
+        run(table(FOUR.format(age=""), values=("age", "height")))
+    with pytest.raises(DataError, match=r"(?s)1 of 4 images cannot be used.*1\.png: it has no number for age") as raised:
+        run(table(FOUR.format(age=""), values=("age",)))
+    assert "missing_values" not in str(raised.value)
 
 
 @pytest.mark.parametrize("cell", ["old", "1,5", "1_000", "12 kg", "inf", "-Infinity", "1e39"])
@@ -152,7 +162,7 @@ def test_a_users_own_source_gives_values_by_name(run, monkeypatch):
     ]
     monkeypatch.setattr(f"{__name__}.RECORDS", found)
     manifest, examples = run(Own(), policy="report", missing_values="ignore")
-    assert manifest["fault"].tolist() == ["", "", "", "no value"]
+    assert manifest["fault"].tolist() == ["", "", "", "it has no number for age, size"]
     assert examples.value_names == ("age", "size")
     np.testing.assert_array_equal(values_in(examples)["1"], [np.nan, 0.5])
 
