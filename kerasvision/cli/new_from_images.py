@@ -43,8 +43,8 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
 
     Raises:
         ConfigError: an invalid name, a file that already exists, or minutes that are not above 0.
-        DataError: no folder, neither class folders nor COCO's, YOLO's or Pascal VOC's form, too few classes or images, or no
-            readable image.
+        DataError: no folder and no such table, neither class folders nor COCO's, YOLO's or Pascal VOC's form, too few
+            classes or images, or no readable image.
     """
     from kerasvision.config.forms import source_of_form
     from kerasvision.config.number_tables import table_of_numbers
@@ -66,6 +66,12 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
     if (table := table_of_numbers(images)) is not None:
         _write_for_values(name, table, images=images, folder=folder, minutes=minutes)
         return
+    if not images.is_dir():
+        raise DataError(
+            f"--images must be a folder, or a table of images with tags or numbers; {images} is another file",
+            hint=f"give --images the folder above it, such as {images.resolve().parent}, if that has a folder of images for "
+            "each class; a table needs a column image, path or file with paths, and a column tags or columns of numbers",
+        )
     source = source_of_form(images)
     if source is not None and source.way_to("objects"):  # it has label maps only
         _write_for_maps(name, source, images=images, folder=folder, minutes=minutes)

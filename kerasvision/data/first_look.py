@@ -95,7 +95,12 @@ def look_at(images: Path) -> FirstLook:
             files.setdefault(record.split or "", {}).setdefault(record.label, []).append(record.content)
     labels = sorted({record.label for record in records})
     if len(labels) < 2:
-        raise DataError(f"{images} must hold images of at least two classes", received=labels)
+        raise DataError(
+            f"{images} must hold images of at least two classes",
+            received=labels,
+            hint=f"put the images of each class into a folder of its own, such as {images / 'cat'} and {images / 'dog'}, "
+            "and give --images the folder above them; or write a pipeline with c.Reconstruction, which requires no classes",
+        )
     sizes, is_grey = sampled_sizes(records)
     return FirstLook(images, files, tuple(sorted(map(min, sizes))), is_grey)
 

@@ -340,6 +340,25 @@ def test_a_folder_that_is_missing_is_answered_with_the_option_to_change(new):
         new("pets", "--images", "photos")
 
 
+def test_a_file_that_is_no_table_of_images_is_answered_with_the_folder_above_it(new, photos):
+    photos({"cat": 1, "dog": 1})
+    Path("photos/classes.csv").write_text("id,name\n1,cat\n", encoding="utf-8")
+    photo = next(Path("photos/cat").iterdir())
+    for file in (photo, Path("photos/classes.csv")):
+        with pytest.raises(
+            DataError, match=rf"{file} is another file\. Give --images the folder above it, such as /.*photos"
+        ):
+            new("pets", "--images", str(file))
+
+
+def test_a_folder_with_one_class_is_answered_with_the_folders_to_make(new, photos):
+    photos({"cat": 3})
+    with pytest.raises(
+        DataError, match=r"at least two classes; received \['cat'\]\. Put .* such as photos/cat and photos/dog"
+    ):
+        new("pets", "--images", "photos")
+
+
 def test_no_minutes_are_answered_with_an_example(new):
     with pytest.raises(ConfigError, match=r"--minutes must be above 0; received 0\.0\. For example, --minutes 10"):
         new("pets", "--images", "photos", "--minutes", "0")
