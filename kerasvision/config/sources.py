@@ -53,6 +53,14 @@ class Source(Component):
         """
         return ""
 
+    def parts_tags(self) -> bool | None:
+        """Whether a text is parted into tags by `tag_separator`; None if the source has no such setting, or reads no texts.
+
+        >>> ImageFolder(path="photos", tags=True).parts_tags() is None
+        True
+        """
+        return None
+
     def named_values(self) -> tuple[str, ...] | None:
         """The names of the numbers of the images, in their order; None if they are not known before reading.
 

@@ -40,7 +40,7 @@ class ExampleGenSettings(Config):
 
 
 class SchemaGenSettings(Config):
-    """A committed schema, or None to infer one, and the annotations that the task requires."""
+    """A committed schema, or None to infer one, the annotations that the task requires, and how the source reads tags."""
 
     locations: ClassVar[frozenset[str]] = frozenset({"schema_file"})
 
@@ -48,6 +48,13 @@ class SchemaGenSettings(Config):
     requires: tuple[AnnotationKind, ...] = Field(
         default=(), description="what the task requires of every image in addition to its pixels"
     )
+    parts_tags: bool | None = Field(
+        default=None, description="whether the source parts texts into tags; None: it has no setting for that"
+    )
+
+    @model_serializer(mode="wrap")
+    def _data(self, handler: Any) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if name != "parts_tags" or value is not None}
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """The committed schema, so that changes to it are noticed."""
@@ -171,7 +178,9 @@ def stage_settings(experiment: Experiment) -> dict[str, Config | None]:
             source=e.source, splits=e.splits, ingest=e.ingest, fold=None if e.splits.folds is None else 1
         ),
         "statistics_gen": None,
-        "schema_gen": SchemaGenSettings(schema_file=e.schema_file, requires=e.task.requires),
+        "schema_gen": SchemaGenSettings(
+            schema_file=e.schema_file, requires=e.task.requires, parts_tags=e.source.parts_tags()
+        ),
         "example_validator": None,
         "transform": TransformSettings(transform=e.transform, names=e.task.names_to_fit()),
         "trainer": trainer,

@@ -66,6 +66,10 @@ class Table(Source):
             return LABELS_ONLY[what]
         return "" if getattr(self, field) else f"set source.{field} to the column that contains the {what}"
 
+    def parts_tags(self) -> bool | None:
+        """Whether there is a separator for the texts of one column; None without such a column."""
+        return self.tag_separator is not None if isinstance(self.tags, str) else None
+
     def named_values(self) -> tuple[str, ...]:
         """The columns of `values`."""
         return self.values

@@ -1,8 +1,8 @@
 """The schema says what is normal for a data set. It is inferred from its statistics, or written by a person."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_serializer
 
 from kerasvision import lookup
 from kerasvision.config.base import Config
@@ -34,6 +34,11 @@ class DataSchema(Config):
     )
     requires: tuple[AnnotationKind, ...] = Field(
         default=(), description="what the task requires of the images; schema_gen sets it"
+    )
+    parts_tags: bool | None = Field(
+        default=None,
+        description="whether the source parts texts into tags by `tag_separator`; None: it has no such setting; schema_gen "
+        "sets it",
     )
     modes: tuple[str, ...] = Field(description="Pillow's colour modes that are expected: L, RGB, ...")
     min_side: int = Field(ge=1, description="smallest width or height in pixels")
@@ -90,6 +95,10 @@ class DataSchema(Config):
                     hint='set it in the check: {"value": ..., "severity": "warning"}',
                 )
         return value
+
+    @model_serializer(mode="wrap")
+    def _data(self, handler: Any) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if name != "parts_tags" or value is not None}
 
     @classmethod
     def infer(cls, statistics: Statistics) -> Self:

@@ -33,7 +33,7 @@ def tag_anomalies(statistics: Statistics, schema: DataSchema) -> Iterator[Anomal
     for names in spelt_alike(present):
         yield anomaly("tag_variants", f"tags {show_differences(names)} {DIFFERENCE}")
     yield from _split_anomalies(statistics.tags, schema, present)
-    yield from _unparted(statistics.tags, present)
+    yield from _unparted(present, schema)
 
 
 def _split_anomalies(tags: TagStatistics, schema: DataSchema, present: set[str]) -> Iterator[Anomaly]:
@@ -56,11 +56,13 @@ def _split_anomalies(tags: TagStatistics, schema: DataSchema, present: set[str])
         )
 
 
-def _unparted(tags: TagStatistics, present: set[str]) -> Iterator[Anomaly]:
-    """Texts with several tags that were read as one, because the source was not given their separator."""
-    for separator in SEPARATORS:
+def _unparted(present: set[str], schema: DataSchema) -> Iterator[Anomaly]:
+    """Texts with several tags that were read as one. If a separator is set, a person has said how to part them."""
+    for separator in SEPARATORS if not schema.parts_tags else "":
         joined = sorted(name for name in present if separator in name)
         is_part = any(part.strip() in present for name in joined for part in name.split(separator))
         if joined and (is_part or len(joined) >= max(2, MANY * len(present))):
             message = f"{count_phrase(len(joined), 'tag contains', 'tags contain')} {separator!r}, such as {joined[0]!r}"
-            yield anomaly("unparted_tags", f"{message}; if these are several tags, set source.tag_separator={separator!r}")
+            has_setting = schema.parts_tags is not None
+            way_out = f"set source.tag_separator={separator!r}" if has_setting else "the source must give them one by one"
+            yield anomaly("unparted_tags", f"{message}; if these are several tags, {way_out}")

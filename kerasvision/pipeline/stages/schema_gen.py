@@ -15,4 +15,5 @@ def schema_gen(statistics: ExampleStatistics, schema: Out[Schema], *, settings: 
         chosen = DataSchema.infer(Statistics.load(statistics.summary))
     if settings.requires:
         chosen = chosen.model_copy(update={"requires": settings.requires})
+    chosen = chosen.model_copy(update={"parts_tags": settings.parts_tags})
     chosen.save(schema.file)

@@ -1,11 +1,13 @@
 """The statistics of tags are counted by hand, shown on the page, and compared with the schema."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from kerasvision import config as c
+from kerasvision.config.stages import stage_settings
 from kerasvision.data.examples import ExampleSet
 from kerasvision.data.ingesting.ingest import ingest
 from kerasvision.data.measuring.page import write_statistics_page
@@ -16,6 +18,7 @@ from kerasvision.data.validating.images import fault_code
 from kerasvision.data.validating.schema import DataSchema
 from kerasvision.data.validating.tags import tag_anomalies
 from kerasvision.data.validating.validation import find_anomalies
+from kerasvision.pipeline.stages.schema_gen import schema_gen
 
 TAGS = ["sea;sun", "sea", "", "sun;<b>", "sea;sun", "sea", "sea;sea", "sun"]
 SPLITS = ["train", "train", "train", "train", "train", "test", "test", "test"]
@@ -114,8 +117,48 @@ def test_no_tag_at_all_is_an_error_of_a_task_that_requires_them(measured):
 )
 def test_texts_that_were_not_parted_are_noticed(names, found, measured):
     tags = {**measured[0].tags, "images": {"train": dict.fromkeys(names, 5)}}
-    said = [one.message for one in tag_anomalies(replace(measured[0], tags=tags), DataSchema.infer(measured[0]))]
-    assert any(found in message for message in said) if found else not any("separator" in message for message in said)
+    statistics, schema = replace(measured[0], tags=tags), DataSchema.infer(measured[0])
+
+    def said(parts_tags):
+        known = schema.model_copy(update={"parts_tags": parts_tags})
+        return [one.message for one in tag_anomalies(statistics, known) if one.code == "unparted_tags"]
+
+    assert [found in message for message in said(parts_tags=False)] == ([True] if found else [])
+    assert said(parts_tags=True) == []
+    # A source without the setting, such as a folder for each tag.
+    assert [message.partition("; ")[2] for message in said(parts_tags=None)] == (
+        ["if these are several tags, the source must give them one by one"] if found else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "parts_tags"),
+    [
+        (c.Table(path="a.csv", tags="tags"), False),
+        (c.Table(path="a.csv", tags="tags", tag_separator=";"), True),
+        (c.Table(path="a.csv", tags=("sea", "sun")), None),
+        (c.ImageFolder(path="a", tags=True), None),
+        (c.TfRecord(path="a", tag_key="tags"), None),
+    ],
+)
+def test_the_schema_says_whether_the_source_parts_texts(source, parts_tags, measured, tmp_path):
+    experiment = c.Experiment(
+        name="tags",
+        source=source,
+        transform=c.Transform(image_size=(32, 32)),
+        task=c.MultiLabel(),
+        model=c.Model(name="mlp"),
+    )
+    settings = stage_settings(experiment)["schema_gen"]
+    assert settings.parts_tags == parts_tags
+    assert ("parts_tags" in settings.to_data()) == (parts_tags is not None)
+    measured[0].save(tmp_path / "statistics.json")
+    schema_gen(
+        SimpleNamespace(summary=tmp_path / "statistics.json"),
+        SimpleNamespace(file=tmp_path / "schema.json"),
+        settings=settings,
+    )
+    assert DataSchema.load(tmp_path / "schema.json").parts_tags == parts_tags
 
 
 def test_faults_of_tags_have_codes():
