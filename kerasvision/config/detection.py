@@ -9,7 +9,6 @@ from pydantic import Field, field_validator, model_validator
 from kerasvision import introspection, lookup
 from kerasvision.config.answer_files import AnswerPart
 from kerasvision.config.augmentation import Mixing
-from kerasvision.config.base import Needs
 from kerasvision.config.example_parts import ExamplePart
 from kerasvision.config.model import Model
 from kerasvision.config.sources import AnnotationKind
@@ -108,10 +107,6 @@ class Detection(MeasuredTask):
     answer_parts: ClassVar[frozenset[AnswerPart] | None] = frozenset({"places"})
     has_simple_models: ClassVar[bool] = True
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"objects"})
-    used_with: ClassVar[Mapping[str, Needs]] = {
-        "sampled_anchors": Needs("learns", ("both", "proposals")),
-        "sampled_regions": Needs("learns", ("both", "regions")),
-    }
     best_when_smaller: ClassVar[frozenset[str]] = frozenset({"loss", "count_error"})
 
     boxes: int = Field(default=100, ge=1, le=MOST_BOXES, description="the largest number of boxes to return per image")

@@ -27,8 +27,6 @@ ROWS = [
     (c.Generation, {}, {"pixel_deviation": 0.1}, {"loss": "adversarial"}, {"loss": "elbo"}),
     (c.Generation, {"loss": "elbo"}, {"classifier": "digits/1"}, {}, {"conditional": True}),
     (c.Captioning, {}, {"sampling_steps": 50}, {}, {"scheduled_sampling": 0.1}),
-    (c.Detection, {}, {"sampled_anchors": 64}, {"learns": "regions"}, {"learns": "proposals"}),
-    (c.Detection, {}, {"sampled_regions": 64}, {"learns": "proposals"}, {"learns": "both"}),
     (c.Sgd, {}, {"nesterov": True}, {}, {"momentum": 0.9}),
     (c.Training, {}, {"worker_timeout_seconds": 9.0}, {}, {"strategy": "multi_worker"}),
     (c.Training, {}, {"replicas": 2}, {}, {"strategy": "mirrored"}),
@@ -84,6 +82,10 @@ def test_every_setting_with_a_need_has_a_row():
         for name in kind.used_with
     }
     assert declared <= {(row[0], next(iter(row[2]))) for row in ROWS}
+
+
+def test_a_detection_for_all_steps_of_an_alternating_training_sets_both_samples():
+    assert c.Detection(sampled_anchors=32, sampled_regions=16, learns="regions").sampled_anchors == 32
 
 
 def test_none_switches_a_setting_off_itself():
