@@ -29,10 +29,10 @@ class Needs(NamedTuple):
 
     def rule(self, value: object) -> str:
         """What the other field must be, for a message, where it has this value."""
+        if not self.values:
+            return self.field
         named = " or ".join(map(repr, self.values))
-        return (
-            self.field if not named else f"{named} in {self.field}" if isinstance(value, tuple) else f"{self.field}={named}"
-        )
+        return f"{named} in {self.field}" if isinstance(value, tuple) else f"{self.field}={named}"
 
     def are_met(self, value: object) -> bool:
         """Whether the setting has an effect with this value of the other field."""

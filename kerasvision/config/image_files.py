@@ -142,7 +142,7 @@ def existing_folder(path: Path) -> Path:
         DataError: it is not a folder, or there is no permission to look at it.
     """
     if not _is(stat.S_ISDIR, path):
-        rule = f"{path} is no folder, but a file" if path.exists() else f"there is no folder {path}"
+        rule = f"{path} is a file, not a folder" if path.exists() else f"there is no folder {path}"
         raise DataError(f"{rule} (looked in {Path.cwd()})", hint="set source.path to the folder with the images")
     return path
 

@@ -25,6 +25,7 @@ REPOSITORY = Path(__file__).parent.parent.parent
             "--only cannot be combined with --from or --until",
         ),
         (["run", "pipelines/flowers.py", "--set", "source.path=/nowhere"], 3, "there is no folder /nowhere"),
+        (["run", "pipelines/flowers.py", "--set", "source.path=README.md"], 3, "README.md is a file, not a folder"),
         (["run"], 2, "Missing argument 'PIPELINE'"),
         (["run", "pipelines"], 2, "pipelines is a folder. Name a pipeline file in it: pipelines/coco_captions.py, "),
         (

@@ -53,7 +53,8 @@ def test_smoothing_moves_both_targets_towards_a_half():
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 4.0])
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal", "asymmetric"])
 def test_losses_and_gradients_are_finite_where_the_sigmoid_is_saturated(loss, gamma, dtype):
-    settings = c.MultiLabel(loss=loss, focal_gamma=gamma, gamma_positive=gamma, gamma_negative=gamma)
+    gammas = {"focal": ("focal_gamma",), "asymmetric": ("gamma_positive", "gamma_negative")}.get(loss, ())
+    settings = c.MultiLabel(loss=loss, **dict.fromkeys(gammas, gamma))
     logits = tf.Variable(tf.constant([[-200.0, -20.0, -2.944, 0.0, 20.0, 200.0]], dtype))
     for targets in (tf.zeros_like(logits), tf.ones_like(logits)):
         with tf.GradientTape() as tape:
