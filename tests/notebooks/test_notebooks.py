@@ -67,7 +67,11 @@ AFTER_THE_DATA = (
 )
 # Notebook -> what its cells print where its text holds.
 SAYS = {
-    "01_first_model": ("BLESSED {'accuracy >= 0.97': 'passed'}", ANSWERED),
+    "01_first_model": (
+        "score and loss by hand: equal to the evaluator's",
+        "BLESSED {'accuracy >= 0.97': 'passed'}",
+        ANSWERED,
+    ),
     "02_boxes": (
         "IoU: 0.3333333333333333",
         "one pass equals 81 windows",
@@ -102,8 +106,12 @@ SAYS = {
         ANSWERED,
     ),
     "06_convolution_by_hand": (
+        "float32, stride 3, same : (3, 3, 4)",
         "im2col gives what the loops give",
         "gradients of the convolution: equal to TensorFlow's",
+        "pooling, forward and backward: equal",
+        "batch normalisation, forward and backward: equal",
+        "dropout with Keras' mask: equal",
         "loss and gradients of the whole network: equal to Keras'",
         "nearly all digits are read: True",
         ANSWERED,
