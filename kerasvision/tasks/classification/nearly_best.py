@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 
 def nearly_best(
-    labels: npt.NDArray[np.str_],
+    labels: npt.NDArray[Any],
     scores: npt.NDArray[np.floating[Any]],
-    names: Sequence[str],
+    names: Sequence[object],
     *,
     closeness: float,
 ) -> npt.NDArray[np.bool_]:
@@ -22,7 +22,7 @@ def nearly_best(
     Args:
         labels: (N, K), best first; (N,): the best label alone.
         scores: (N, C), what another model answers for these images.
-        names: of the C classes.
+        names: of the C classes, or other values that stand for them in `labels`.
         closeness: how far a score may differ between the two models.
 
     >>> scores = np.array([[0.50, 0.49, 0.01]])

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from kerasvision.errors import ConfigError
+from kerasvision.errors import ConfigError, DataError
 from kerasvision.lookup import did_you_mean
+from kerasvision.shortened import shortened
 
 
 class Classes(NamedTuple):
@@ -52,3 +53,12 @@ class Classes(NamedTuple):
         places = [self.numbers.index(number) if number in self.numbers else -1 for number in range(len(self.names))]
         # -1 takes the last entry of the table, which is that of padding.
         return tf.gather(tf.constant([*places, -1], tf.int32), tf.where(labels < 0, len(places), tf.cast(labels, tf.int32)))
+
+
+def other_classes(names: Sequence[str]) -> DataError:
+    """The error about a model that answers with other classes than these."""
+    return DataError(
+        f"a model must answer with the classes {shortened(names, most=10)}; this one has others",
+        hint="if it is the last blessed model, leave NoWorse out of the gate until a new one is blessed; if it "
+        "is in evaluation.ensemble, remove it there",
+    )

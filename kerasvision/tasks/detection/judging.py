@@ -11,11 +11,10 @@ import pandas as pd
 
 from kerasvision import config as c
 from kerasvision.errors import DataError, StageError
-from kerasvision.shortened import shortened
 from kerasvision.tasks.added_metrics import check_added_scores
 from kerasvision.tasks.base import Judgement
 from kerasvision.tasks.detection.average_precision import RECALLS, BoxScores
-from kerasvision.tasks.detection.classes import Classes
+from kerasvision.tasks.detection.classes import Classes, other_classes
 from kerasvision.tasks.detection.errors import confusion_with_nothing, error_table, found_objects
 from kerasvision.tasks.detection.proposal_recall import METRIC as PROPOSAL_RECALL
 from kerasvision.tasks.detection.proposal_recall import covered_objects
@@ -116,11 +115,7 @@ def check_classes(predictions: Mapping[str, npt.NDArray[Any]], classes: Classes)
     numbers = predictions["class_numbers"][is_found]
     names = np.array([name.encode() for name in classes.names], object)
     if len(numbers) and (numbers.max() >= len(names) or (names[numbers] != predictions["classes"][is_found]).any()):
-        raise DataError(
-            f"a model must answer with the classes {shortened(classes.names, most=10)}; this one has others",
-            hint="if it is the last blessed model, leave NoWorse out of the gate until a new one is blessed; if it is "
-            "in evaluation.ensemble, remove it there",
-        )
+        raise other_classes(classes.names)
 
 
 def _answers_of_images(predictions: Mapping[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerasvision import config as c
 from kerasvision import models
 from kerasvision.errors import ConfigError, DataError, StageError
-from kerasvision.ops.boxes import areas, clipped
+from kerasvision.ops.boxes import areas
 from kerasvision.ops.places import Places
 from kerasvision.tasks.added_metrics import check_added_scores
 from kerasvision.tasks.base import (
@@ -26,6 +26,16 @@ from kerasvision.tasks.base import (
     Task,
 )
 from kerasvision.tasks.detection.located import BOX, ENOUGH, Located, evidence, scores_of_rows
+from kerasvision.tasks.detection.located_answers import (
+    CLASS_SCORES,
+    DESCRIPTIONS,
+    LOGITS,
+    averaged_answers,
+    check_answers,
+    nearly_right,
+    ordered,
+    predictor,
+)
 from kerasvision.tasks.detection.losses import OVERLAPS
 from kerasvision.tasks.detection.matching import iou_of
 from kerasvision.tasks.detection.pictures import drawings
@@ -33,16 +43,10 @@ from kerasvision.tasks.detection.presentation import ANSWER
 from kerasvision.tasks.detection.smooth_l1 import smooth_l1
 from kerasvision.tasks.drawing import Drawing
 
-LOGITS = "class_logits"
 # Below this difference, the smooth L1 loss is a square.
 LINEAR_FROM = 1 / 9
-DESCRIPTIONS = {
-    "box": "y_min, x_min, y_max, x_max of the object as shares of the image's height and width",
-    "classes": "its class",
-    "class_numbers": "its place in labels.txt, from 0",
-    "scores": "the probability of the class",
-    "image_size": "height and width of the upright image in pixels",
-}
+# The fields of an object that say which one is learned, and their values in a row without an object.
+FILLING = {"bbox": 0, "label": -1, "crowd": False}
 
 
 class LocalizationTask(Task):
@@ -91,19 +95,8 @@ class LocalizationTask(Task):
         return Objective(localization_losses(self.settings), [], collected=Collected(_answered, dict, _mean_iou))
 
     def predictor(self, model: keras.Model, *, temperature: float = 1.0) -> Callable[[tf.Tensor], Predictions]:
-        """`box` float32 (N, 4) in [0, 1]; and `classes` string, `class_numbers` int32 and `scores` float32, (N,) each."""
-
-        def predict(images: tf.Tensor) -> Predictions:
-            outputs = model(images, training=False)
-            answers = {BOX: ordered(outputs[BOX])}
-            if LOGITS in outputs:
-                shares = tf.nn.softmax(tf.cast(outputs[LOGITS], tf.float32))
-                numbers = tf.argmax(shares, axis=-1, output_type=tf.int32)
-                names = tf.gather(tf.constant(self.classes), numbers)
-                answers |= {"classes": names, "class_numbers": numbers, "scores": tf.reduce_max(shares, axis=-1)}
-            return answers
-
-        return predict
+        """`box`, and the classes if the network answers them; see `located_answers.predictor`."""
+        return predictor(model, self.classes)
 
     def output_descriptions(self) -> dict[str, str]:
         """A line about each output of the predictor, and about `image_size`."""
@@ -112,6 +105,12 @@ class LocalizationTask(Task):
     def placed_back(self, answers: Predictions, places: Places) -> Predictions:
         """The same box as shares of the upright original image, with its `image_size`, int32 (N, 2)."""
         return {**answers, BOX: places.boxes_back(answers[BOX][:, None])[:, 0], "image_size": places.size}
+
+    def also_right(
+        self, received: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], closeness: float
+    ) -> Mapping[str, np.ndarray]:
+        """Where the received class is nearly the best one."""
+        return nearly_right(received, expected, names=self.classes, closeness=closeness)
 
     def presentation(self) -> Mapping[str, Any]:
         """The box is drawn, and listed in pixels; see `presentation.LocatedObject`."""
@@ -123,7 +122,8 @@ class LocalizationTask(Task):
         Raises:
             DataError: the examples have no objects.
         """
-        objects = {name: _dense(part, -1 if name == "label" else 0) for name, part in _objects(batch).items()}
+        # Other fields may be texts, such as masks.
+        objects = {name: _dense(_objects(batch)[name], filling) for name, filling in FILLING.items()}
         box, number = (part.numpy() for part in largest(objects))
         return np.where(number[:, None] >= 0, np.concatenate([box, number[:, None]], axis=1), np.nan).astype(np.float64)
 
@@ -132,9 +132,11 @@ class LocalizationTask(Task):
 
         Raises:
             StageError: an answer is not a number; or a custom metric fails, see `added_metrics`.
-            DataError: no image has an object.
+            DataError: no image has an object, or the answers are of other classes.
         """
-        lost = int((~np.isfinite(predictions[BOX]).all(axis=1)).sum())
+        check_answers(predictions, self.classes)
+        parts = [predictions[name] for name in (BOX, CLASS_SCORES) if name in predictions]
+        lost = int((~np.isfinite(np.concatenate(parts, axis=1)).all(axis=1)).sum())
         if lost:
             raise StageError(f"{lost} of {len(ids)} answers of the network are not numbers", hint="train it again")
         if np.isnan(truth[:, 0]).all():
@@ -151,6 +153,14 @@ class LocalizationTask(Task):
             weighted_scores=measured,
             evidence=partial(evidence, located, added=self.settings.metrics),
         )
+
+    def averaged(self, predictions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """The mean box, float32 (N, 4), and the class with the best mean probability; see `averaged_answers`.
+
+        Raises:
+            DataError: the answers are of other classes.
+        """
+        return averaged_answers(predictions, names=self.classes)
 
     def caption(self, row: pd.Series) -> str:
         """The class → the answered class, and the IoU."""
@@ -207,16 +217,6 @@ def largest(objects: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
     return box, tf.where(has_one, tf.cast(tf.gather(labels, place, batch_dims=1), tf.int32), -1)
 
 
-def ordered(boxes: tf.Tensor) -> tf.Tensor:
-    """Boxes (N, 4) inside the image, with the minimum before the maximum: float32 (N, 4) in [0, 1].
-
-    >>> ordered(tf.constant([[0.5, -0.25, 0.25, 0.75]])).numpy().tolist()
-    [[0.25, 0.0, 0.5, 0.75]]
-    """
-    first, second = tf.cast(boxes[:, :2], tf.float32), tf.cast(boxes[:, 2:], tf.float32)
-    return clipped(tf.concat([tf.minimum(first, second), tf.maximum(first, second)], axis=-1))
-
-
 def localization_losses(settings: c.Localization) -> Callable[..., tf.Tensor]:
     """The function from (targets, outputs, training=) to the losses of the images, float32 (N,); 0 without an object.
 
@@ -262,5 +262,5 @@ def _objects(batch: Batch) -> Mapping[str, Any]:
     return objects
 
 
-def _dense(part: Any, filling: int) -> tf.Tensor:
+def _dense(part: Any, filling: float) -> tf.Tensor:
     return part.to_tensor(tf.cast(filling, part.dtype)) if isinstance(part, tf.RaggedTensor) else part

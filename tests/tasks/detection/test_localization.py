@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision.errors import ConfigError, DataError
+from kerasvision.errors import ConfigError, DataError, StageError
 from kerasvision.tasks.base import make_task
 from kerasvision.tasks.detection.localization import localization_losses
 from kerasvision.tasks.detection.presentation import LocatedObject
@@ -33,6 +33,89 @@ def test_largest_object_that_is_no_crowd_is_learned():
     assert targets["box"].numpy().tolist() == [[0, 0, 0.5, 0.75], NONE]
     assert targets["class"].numpy().tolist() == [1, -1]
     np.testing.assert_array_equal(task.truth(given), [[0, 0, 0.5, 0.75, 1], [np.nan] * 5])
+
+
+def test_truth_of_images_of_any_number_of_objects_ignores_fields_that_are_texts():
+    """An evaluation reads whole examples, and those of Shapes and COCO have masks."""
+    objects = {
+        "bbox": tf.RaggedTensor.from_row_lengths([[0, 0, 0.5, 0.5], [0, 0, 0.5, 0.75]], [2, 0]),
+        "label": tf.ragged.constant([[0, 1], []], tf.int64),
+        "crowd": tf.ragged.constant([[False, False], []], tf.bool),
+        "area": tf.ragged.constant([[1.0, 2.0], []]),
+        "mask": tf.ragged.constant([["one", "another"], []]),
+    }
+    found = make_task(c.Localization(), NAMES).truth({"objects": objects})
+    np.testing.assert_array_equal(found, [[0, 0, 0.5, 0.75, 1], [np.nan] * 5])
+
+
+def answers(box, shares):
+    shares = np.array(shares, np.float32)
+    names = np.array([name.encode() for name in NAMES], object)[shares.argmax(axis=1)]
+    numbers, scores = shares.argmax(axis=1).astype(np.int32), shares.max(axis=1)
+    found = {"classes": names, "class_numbers": numbers, "scores": scores, "class_scores": shares}
+    return {"box": np.array(box, np.float32), **found, "image_size": np.full((len(box), 2), 16, np.int32)}
+
+
+def test_mean_of_answers_is_that_of_the_corners_and_of_the_probabilities():
+    """Two of three say dog, but the first is surer that it is a cat: (0.9 + 0.45 + 0.4) / 3 = 7 / 12."""
+    task = make_task(c.Localization(), NAMES)
+    boxes = [[[0, 0, 1, 1]], [[0, 0.25, 1, 1]], [[0.75, 0.5, 1, 0.25]]]
+    given = [answers(box, [[cat, 1 - cat]]) for box, cat in zip(boxes, (0.9, 0.45, 0.4), strict=True)]
+    found = task.averaged(given)
+    np.testing.assert_allclose(found["box"], [[0.25, 0.25, 1, 0.75]])
+    np.testing.assert_allclose(found["class_scores"], [[7 / 12, 5 / 12]], rtol=1e-6)
+    np.testing.assert_allclose(found["scores"], [7 / 12], rtol=1e-6)
+    assert (found["classes"].tolist(), found["class_numbers"].tolist()) == ([b"cat"], [0])
+    truth = np.array([[0.25, 0.25, 1, 0.75, 0]])
+    assert task.judge(ids=["a"], truth=truth, predictions=found).scores["localization_accuracy"] == 1
+
+
+def test_boxes_without_classes_have_a_mean():
+    task = make_task(c.Localization(), NAMES)
+    found = task.averaged([{"box": np.array([[0, 0, side, 1]])} for side in (0.5, 1.0)])
+    assert {name: part.tolist() for name, part in found.items()} == {"box": [[0, 0, 0.75, 1]]}
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"scores": np.zeros((1, 2))}, "requires the output box; received scores"),
+        ({"box": np.zeros((1, 4))}, "1 of 2 have none"),
+        (answers([NONE], [[1, 0]]) | {"classes": np.array([b"dog"], object)}, "the classes cat, dog; this one has others"),
+        (answers([NONE], [[1, 0]]) | {"class_scores": np.ones((1, 3))}, "the classes cat, dog; this one has others"),
+    ],
+)
+def test_answers_of_another_kind_have_no_mean_with_these(other, message):
+    task = make_task(c.Localization(), NAMES)
+    with pytest.raises(DataError, match=message):
+        task.averaged([answers([NONE], [[1, 0]]), other])
+
+
+def test_last_model_with_other_classes_is_not_compared_with():
+    """Its numbers would stand for other classes."""
+    predictions = answers([NONE], [[1, 0]]) | {"classes": np.array([b"cow"], object)}
+    with pytest.raises(DataError, match="leave NoWorse out of the gate"):
+        make_task(c.Localization(), NAMES).judge(ids=["a"], truth=np.zeros((1, 5)), predictions=predictions)
+
+
+@pytest.mark.parametrize("output", ["box", "class_scores"])
+def test_answers_that_are_not_numbers_are_refused(output):
+    predictions = answers([NONE], [[1, 0]])
+    predictions[output][0, 1] = np.nan
+    with pytest.raises(StageError, match="1 of 1 answers of the network are not numbers"):
+        make_task(c.Localization(), NAMES).judge(ids=["a"], truth=np.zeros((1, 5)), predictions=predictions)
+
+
+def test_another_class_is_right_where_both_are_nearly_equal():
+    task = make_task(c.Localization(), NAMES)
+    expected = answers([NONE] * 2, [[0.5001, 0.4999], [0.9, 0.1]])
+    received = {"class_numbers": np.array([1, 1], np.int32), "classes": np.array(["dog", "dog"])}
+    found = task.also_right(received, expected, 1e-3)
+    assert {name: part.tolist() for name, part in found.items()} == {
+        "classes": [True, False],
+        "class_numbers": [True, False],
+    }
+    assert task.also_right({}, {"box": expected["box"]}, 1e-3) == {}
 
 
 @pytest.mark.parametrize(
@@ -109,6 +192,8 @@ def test_network_builds_answers_and_is_placed_back():
     network = task.build(model, image_shape=(28, 28, 1))
     found = task.predictor(network)(tf.zeros((2, 28, 28, 1)))
     assert {name: part.shape[:1] == (2,) for name, part in found.items()} == dict.fromkeys(found, True)
+    assert set(found) | {"image_size"} == set(task.output_descriptions())
+    np.testing.assert_allclose(found["class_scores"].numpy().sum(axis=1), 1, rtol=1e-6)
     assert (found["box"].numpy() >= 0).all()
     # The image is the upper half of what the network saw.
     places = Places(tf.ones((2, 2)), tf.zeros((2, 2)), tf.constant([[14, 28]] * 2), frame=(28, 28))
