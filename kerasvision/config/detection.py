@@ -193,8 +193,15 @@ class Detection(MeasuredTask):
         return ("box_average_precision", "box_recall")
 
     def training_metric_names(self) -> Sequence[str]:
-        """What is measured after every epoch; the average precision on the validation split only."""
-        return ("loss", "box_average_precision", "box_average_precision_50")
+        """What is measured after every epoch: the loss, and on the validation split alone what is found.
+
+        Only networks with proposals have their recall. It comes first if nothing else learns.
+
+        >>> Detection(learns="proposals").training_headline_metric()
+        'proposal_recall_100'
+        """
+        found = ("box_average_precision", "box_average_precision_50")
+        return ("loss", OF_PROPOSALS, *found) if self.learns == "proposals" else ("loss", *found, OF_PROPOSALS)
 
     def headline_metric(self) -> str:
         """COCO's average precision."""
@@ -237,11 +244,25 @@ class Detection(MeasuredTask):
                 received=frozen,
                 hint="set training.freeze='backbone' without fine_tune, or task.learns='both'",
             )
-        if "sampled_regions" in unused and any(rule.metric == OF_PROPOSALS for rule in experiment.gate.rules):
+        if "sampled_regions" in unused:
+            self._check_without_proposals(name, experiment)
+
+    def _check_without_proposals(self, name: str, experiment: Surroundings) -> None:
+        """Raises ConfigError if something is judged by the recall of proposals, which the network does not have."""
+        if any(rule.metric == OF_PROPOSALS for rule in experiment.gate.rules):
             raise ConfigError(
                 f"{name} has no proposals, so its gate cannot have a rule about {OF_PROPOSALS}",
                 hint="use box_recall, or a two-stage network such as faster_rcnn",
             )
+        used = {f"training.{setting}": metric for setting, metric in experiment.training.chosen_by.items()}
+        if experiment.search is not None:
+            used["search.objective"] = experiment.search.metric(self)
+        for setting, metric in used.items():
+            if metric == OF_PROPOSALS:
+                raise ConfigError(
+                    f"{name} has no proposals, so {setting} cannot use {OF_PROPOSALS}",
+                    hint="use box_average_precision, or a two-stage network such as faster_rcnn",
+                )
 
 
 def check_network(model: Model, *, networks: Collection[str], rule: str, way_out: str, backbone: str) -> None:

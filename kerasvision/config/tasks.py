@@ -1,6 +1,6 @@
 """The task of an experiment: what the network learns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
@@ -14,6 +14,7 @@ from kerasvision.config.example_parts import EVERYTHING, ExamplePart
 from kerasvision.config.export import Export
 from kerasvision.config.metrics import Metric
 from kerasvision.config.model import Model
+from kerasvision.config.search import Search
 from kerasvision.config.sources import AnnotationKind, Source
 from kerasvision.errors import ConfigError
 
@@ -77,6 +78,10 @@ class Learning(Protocol):
         """How often the frozen part of the network runs."""
 
     @property
+    def chosen_by(self) -> Mapping[str, str]:
+        """The settings that use a metric of the validation split -> the metric."""
+
+    @property
     def phases(self) -> Sequence["Phase"]:
         """The trainings that follow each other on the same weights."""
 
@@ -129,6 +134,10 @@ class Surroundings(Protocol):
     @property
     def export(self) -> Export:
         """How the trained network is exported."""
+
+    @property
+    def search(self) -> Search | None:
+        """Which settings are searched."""
 
     @property
     def gate(self) -> Judging:

@@ -300,6 +300,16 @@ class Training(Config):
         """The metric of the validation split that decides which epoch is the best."""
         return self.best_metric or (self.early_stopping.metric if self.early_stopping else "loss")
 
+    @property
+    def chosen_by(self) -> dict[str, str]:
+        """The settings that use a metric of the validation split, and which one each of them uses.
+
+        >>> Training(keep="best", best_metric="accuracy", early_stopping=EarlyStopping(patience=2)).chosen_by
+        {'early_stopping': 'loss', "keep='best'": 'accuracy'}
+        """
+        used = {"early_stopping": self.early_stopping.metric} if self.early_stopping else {}
+        return used | ({"keep='best'": self.best_by} if self.keep == "best" else {})
+
     def check_augmentation(self, augment: Sequence[object]) -> None:
         """Raises ConfigError if there is augmentation, but the frozen part runs only once for each image.
 
@@ -319,18 +329,14 @@ class Training(Config):
             task: defines the metrics.
             validation: whether there is a validation split.
         """
-        wanted = {
-            "early_stopping": self.early_stopping.metric if self.early_stopping else None,
-            "keep='best'": self.best_by if self.keep == "best" else None,
-        }
-        for setting, metric in wanted.items():
-            if metric is not None and not validation:
+        for setting, metric in self.chosen_by.items():
+            if not validation:
                 raise ConfigError(
                     f"training.{setting} requires a validation split, which the data do not have",
                     hint="set splits.validation above 0",
                 )
             measured = task.training_metric_names()
-            if metric is not None and measured and metric not in measured:
+            if measured and metric not in measured:
                 hint = lookup.did_you_mean(metric, measured)
                 raise ConfigError(f"training.{setting}: no metric {metric!r} is measured after each epoch; {hint}")
 

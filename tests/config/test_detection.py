@@ -18,6 +18,10 @@ def experiment(**changes):
     return c.Experiment(**settings | changes)
 
 
+def search(**settings):
+    return c.Search(space={"training.optimizer.learning_rate": c.LogUniform(1e-4, 0.1)}, **settings)
+
+
 def test_classes_come_from_the_objects():
     assert experiment(task=c.Detection(classes=("star",))).task.names_to_fit() == ObjectClasses(classes=("star",), boxes=100)
 
@@ -70,6 +74,21 @@ def test_classes_come_from_the_objects():
             {"model": c.Model(name="ssd"), "gate": c.Gate(c.AtLeast("proposal_recall_100", 0.5))},
             "ssd has no proposals, so its gate cannot have a rule about proposal_recall_100. Use box_recall",
         ),
+        (
+            {"model": c.Model(name="ssd"), "training": c.Training(keep="best", best_metric="proposal_recall_100")},
+            "ssd has no proposals, so training.keep='best' cannot use proposal_recall_100. Use box_average_precision",
+        ),
+        (
+            {
+                "model": c.Model(name="fcos"),
+                "training": c.Training(early_stopping=c.EarlyStopping(metric="proposal_recall_100", patience=2)),
+            },
+            "fcos has no proposals, so training.early_stopping cannot use proposal_recall_100",
+        ),
+        (
+            {"model": c.Model(name="yolo"), "search": search(objective="proposal_recall_100")},
+            "yolo has no proposals, so search.objective cannot use proposal_recall_100",
+        ),
     ],
 )
 def test_what_does_not_go_with_boxes_is_refused_with_the_way_out(changes, message):
@@ -91,6 +110,18 @@ def test_rules_of_a_gate_may_use_every_metric(metric):
 @pytest.mark.parametrize("network", ["rcnn", "faster_rcnn", "my_networks:detector"])
 def test_a_rule_about_proposals_is_for_networks_that_have_them(network):
     experiment(model=c.Model(name=network), gate=c.Gate(c.AtLeast("proposal_recall_100", 0.5)))
+
+
+@pytest.mark.parametrize("network", ["rcnn", "faster_rcnn", "rfcn", "my_networks:detector"])
+def test_the_best_epoch_and_the_best_trial_may_be_those_with_the_best_proposals(network):
+    training = c.Training(keep="best", best_metric="proposal_recall_100")
+    found = experiment(model=c.Model(name=network), training=training, search=search(objective="proposal_recall_100"))
+    assert found.task.best_is("proposal_recall_100") == "max"
+
+
+def test_a_search_for_a_network_whose_proposals_alone_learn_compares_proposals():
+    boxes, proposals = (search().metric(c.Detection(learns=learns)) for learns in ("both", "proposals"))
+    assert (boxes, proposals) == ("box_average_precision", "proposal_recall_100")
 
 
 def test_metrics_with_a_better_low_value_are_known():
