@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serial
 
 from kerasvision import introspection, lookup
 from kerasvision.config.listing import list_files, storable
+from kerasvision.config.unions import bounds_text, refused_by_all
 from kerasvision.errors import ConfigError, shown
 
 
@@ -323,6 +324,9 @@ def _readable(cls: type[Config], error: ValidationError) -> ConfigError:
         return ConfigError(f"{cls.__name__} has no field {place!r}; {hint}")
     if first["type"] == "missing":
         return ConfigError(f"{cls.__name__} requires {place}")
+    if first["type"] != "value_error" and (refused := refused_by_all(cls, error)):
+        path = ".".join(map(str, refused.place))
+        return ConfigError(f"{cls.__name__}.{path} must be {refused.accepted}", received=refused.received)
     rule = first["msg"].removeprefix("Value error, ")
     where = f"{cls.__name__}.{place}" if place else cls.__name__
     if first["type"] == "value_error":  # our own validators: the text already says what was received
@@ -344,9 +348,7 @@ def _way_out(cls: type[Config], error: Mapping[str, Any]) -> str:
     field = cls.model_fields.get(str(error["loc"][0])) if len(error["loc"]) == 1 else None
     if error["type"] not in _BOUNDS or field is None:
         return ""
-    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    bounds = {name: getattr(one, name) for one in field.metadata for name in words if hasattr(one, name)}
-    return "choose a number that is " + " and ".join(f"{words[name]} {bounds[name]}" for name in words if name in bounds)
+    return f"choose a number that is {bounds_text(field.metadata)}"
 
 
 def _noun(cls: type[Component]) -> str:

@@ -102,6 +102,18 @@ class Choice(Space):
         fields.update(values=(*options, *values), when=when or {})
         super().__init__(**fields)
 
+    @field_validator("values", mode="before")
+    @classmethod
+    def _no_lists(cls, values: object) -> object:
+        for value in values if isinstance(values, tuple | list) else ():
+            if isinstance(value, tuple | list):
+                raise ConfigError(
+                    "a choice must be true or false, a number or a text",
+                    received=value,
+                    hint="if the setting accepts several numbers as a text, write '14-28-48'",
+                )
+        return values
+
     @model_validator(mode="after")
     def _of_one_kind(self) -> "Choice":
         # KerasTuner's rule, checked before a search begins. True and 1 are different types here, although Python's sets
