@@ -32,6 +32,7 @@ PIECES = {
     ("training",): ("digits_transfer",),
     ("task", "model"): ("coco_captions", "shapes_captioner"),
     ("task",): ("shapes_regression",),
+    ("model", "search"): ("shapes_detection",),
     ("search",): ("digits", "fashion_mnist_tuned"),
     ("gate",): ("digits", "flowers"),
     ("hooks",): ("digits",),

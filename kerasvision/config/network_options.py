@@ -165,7 +165,7 @@ def anchor_numbers(option: str, value: object) -> tuple[float, ...]:
     >>> anchor_numbers("ratios", "0.5-1-2"), anchor_numbers("scales", 0.5)
     ((0.5, 1.0, 2.0), (0.5,))
     """
-    found = _numbers(value)
+    found = numbers_in(value)
     if not found or any(not 0.1 <= number <= 10 for number in found) or len(set(found)) < len(found):
         raise ConfigError(
             f"{option} must be different numbers from 0.1 to 10, such as '0.5-1-2'",
@@ -184,7 +184,7 @@ def box_ratios(ratios: object) -> tuple[float, ...]:
     >>> box_ratios("2-3"), box_ratios((1.5, 2)), box_ratios(2)
     ((2.0, 3.0), (1.5, 2.0), (2.0,))
     """
-    found = _numbers(ratios)
+    found = numbers_in(ratios)
     if not found or any(not 1 < ratio <= _LARGEST_RATIO for ratio in found) or len(set(found)) < len(found):
         raise ConfigError(
             "ratios must be different numbers above 1, the longer side of a box to its shorter one: '2-3'",
@@ -304,12 +304,18 @@ def check_flag(options: Mapping[str, Any], option: str) -> None:
         raise ConfigError(f"{option} must be true or false", received=options[option], hint=f"leave {option} out")
 
 
-def _numbers(value: object) -> tuple[float, ...]:
-    """The numbers of a text "2-3" or of a sequence, or the number itself; empty for any other value."""
+def numbers_in(value: object) -> tuple[float, ...]:
+    """The finite numbers of a text or of a sequence, or the number itself; empty for any other value.
+
+    >>> numbers_in("14-28.5"), numbers_in((2, 3)), numbers_in(2), numbers_in("2-")
+    ((14.0, 28.5), (2.0, 3.0), (2.0,), ())
+    """
     if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?(-\d+(\.\d+)?)*", value):
-        return tuple(map(float, value.split("-")))
-    several = tuple(value) if isinstance(value, list | tuple) else (value,)
-    return tuple(map(float, several)) if all(is_number(one) and math.isfinite(one) for one in several) else ()
+        found = tuple(map(float, value.split("-")))
+    else:
+        several = tuple(value) if isinstance(value, list | tuple) else (value,)
+        found = tuple(map(float, several)) if all(map(is_number, several)) else ()
+    return found if all(map(math.isfinite, found)) else ()
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from kerasvision.config.network_options import check_dropout, check_flag, check_width, is_number, level_numbers
+from kerasvision.config.network_options import (
+    check_dropout,
+    check_flag,
+    check_width,
+    is_number,
+    level_numbers,
+    numbers_in,
+)
 from kerasvision.config.warm_start import LATEST
 from kerasvision.errors import ConfigError
 
@@ -33,10 +40,10 @@ def check_faster_rcnn(options: Mapping[str, Any]) -> None:
     >>> check_faster_rcnn({"anchor_sizes": (128, -1)})
     Traceback (most recent call last):
     ...
-    kerasvision.errors.ConfigError: anchor_sizes must be positive numbers of pixels, at least one; received (128, -1). ...
+    kerasvision.errors.ConfigError: anchor_sizes must be numbers of pixels, each at least 1, such as '16-32' or ...
     """
     _check_regions(options, most=options.get("candidates", 1000))
-    _check_sides(options, "anchor_sizes")
+    sides_in_pixels("anchor_sizes", options.get("anchor_sizes", 128))
 
 
 def check_faster_rcnn_fpn(options: Mapping[str, Any]) -> None:
@@ -58,7 +65,7 @@ def check_fast_rcnn(options: Mapping[str, Any]) -> None:
     kerasvision.errors.ConfigError: window_sides has no meaning with proposer; received window_sides=(16, 32), ...
     """
     _check_regions(options, most=MOST_WINDOWS)
-    _check_sides(options, "window_sides")
+    sides_in_pixels("window_sides", options.get("window_sides", 128))
     proposer = options.get("proposer")
     if proposer is None:
         return
@@ -84,10 +91,20 @@ def check_rfcn(options: Mapping[str, Any]) -> None:
     check_faster_rcnn(options)
 
 
-def _check_sides(options: Mapping[str, Any], option: str) -> None:
-    sides = options.get(option, (128,))
-    if not isinstance(sides, list | tuple) or not sides or not all(_is_positive(side) and side >= 1 for side in sides):
-        raise ConfigError(f"{option} must be positive numbers of pixels, at least one", received=sides, hint=_OF_THE_OBJECTS)
+def sides_in_pixels(option: str, value: object) -> tuple[float, ...]:
+    """The sides of anchors or windows: one number, several, or a text of them joined by "-", which a search can vary.
+
+    Raises:
+        ConfigError: the value has another form, or a side is less than a pixel.
+
+    >>> sides_in_pixels("anchor_sizes", "14-28-48"), sides_in_pixels("anchor_sizes", (16, 32))
+    ((14.0, 28.0, 48.0), (16.0, 32.0))
+    """
+    sides = numbers_in(value)
+    if not sides or any(side < 1 for side in sides):
+        rule = f"{option} must be numbers of pixels, each at least 1, such as '16-32' or (16, 32)"
+        raise ConfigError(rule, received=value, hint=_OF_THE_OBJECTS)
+    return sides
 
 
 def _check_regions(options: Mapping[str, Any], *, most: int) -> None:

@@ -20,7 +20,7 @@ from typing import Literal
 import keras
 from keras import KerasTensor, layers, ops
 
-from kerasvision.config.region_options import check_fast_rcnn, check_rcnn
+from kerasvision.config.region_options import check_fast_rcnn, check_rcnn, sides_in_pixels
 from kerasvision.models.backbones import backbone_network, last_map
 from kerasvision.models.proposer import proposed_regions
 from kerasvision.models.region_heads import check_one_size, dense_head, finest_last_map, region_answers
@@ -35,7 +35,7 @@ def fast_rcnn(
     num_classes: int | None,
     backbone: str | keras.Model = "vgg16",
     proposals: int = 300,
-    window_sides: Sequence[float] = (64, 128, 256, 512),
+    window_sides: str | Sequence[float] | float = (64, 128, 256, 512),
     proposer: str | None = None,
     hidden: int = 4096,
     pooled: int = 7,
@@ -53,7 +53,8 @@ def fast_rcnn(
         backbone: a name of `kerasvision.lookup.MODELS`, or a model from an image to its maps by level. Its last map is read;
             of VGG, the last convolutions.
         proposals: how many regions, P; fewer if there are fewer windows.
-        window_sides: sides of the square windows, in pixels; see `windows.window_proposals`.
+        window_sides: sides of the square windows, in pixels: (64, 128), or the text "64-128"; see
+            `windows.window_proposals`.
         proposer: path of the `.keras` file of a trained Faster R-CNN. Its proposals are the regions, in place of windows;
             it becomes a part of this network that learns nothing.
         hidden: units of the two dense layers.
@@ -95,7 +96,7 @@ def fast_rcnn(
     check_one_size("fast_rcnn", image_shape)
     x, stride = finest_last_map(network, output_stride)
     if proposer is None:
-        boxes = window_proposals(network.input, sides=window_sides, count=proposals)
+        boxes = window_proposals(network.input, sides=sides_in_pixels("window_sides", window_sides), count=proposals)
     else:
         boxes = proposed_regions(network, proposer, count=proposals)
     regions = roi_max_pool(x, boxes, stride=stride, size=pooled)
@@ -109,7 +110,7 @@ def rcnn(
     num_classes: int | None,
     backbone: str | keras.Model = "alexnet",
     proposals: int = 300,
-    window_sides: Sequence[float] = (64, 128, 256, 512),
+    window_sides: str | Sequence[float] | float = (64, 128, 256, 512),
     crop: int = 227,
     width: float | None = None,
     layout: Literal["torchvision", "paper", "keras"] | None = None,
@@ -146,7 +147,7 @@ def rcnn(
         return network
     check_one_size("rcnn", image_shape)
     image = keras.Input(image_shape, name="image")
-    boxes = window_proposals(image, sides=window_sides, count=proposals)
+    boxes = window_proposals(image, sides=sides_in_pixels("window_sides", window_sides), count=proposals)
     crops = roi_align(image, boxes, stride=1, size=crop, samples=1, aligned=True)
     answers = region_answers(_features(crops, network, image), num_classes=num_classes)
     return keras.Model(image, {"proposals": boxes, **answers}, name="rcnn")

@@ -21,7 +21,7 @@ from typing import Literal
 import keras
 from keras import KerasTensor, layers
 
-from kerasvision.config.region_options import check_faster_rcnn, check_faster_rcnn_fpn
+from kerasvision.config.region_options import check_faster_rcnn, check_faster_rcnn_fpn, sides_in_pixels
 from kerasvision.models.anchors import strides_of
 from kerasvision.models.backbones import backbone_network, level_number
 from kerasvision.models.proposals import Anchored, anchors_of, best_proposals, region_proposal_network
@@ -44,7 +44,7 @@ def faster_rcnn(
     backbone: str | keras.Model = "vgg16",
     proposals: int = 300,
     candidates: int = 1000,
-    anchor_sizes: Sequence[float] = (128, 256, 512),
+    anchor_sizes: str | Sequence[float] | float = (128, 256, 512),
     channels: int = 512,
     hidden: int = 4096,
     pooled: int = 7,
@@ -65,7 +65,8 @@ def faster_rcnn(
             of VGG, the last convolutions.
         proposals: how many regions the second stage sees, P; fewer if there are fewer candidates.
         candidates: how many boxes are compared for overlap before.
-        anchor_sizes: sides of the square anchors, in pixels. Each also has a wide and a tall form.
+        anchor_sizes: sides of the square anchors, in pixels: (128, 256), or the text "128-256". Each also has a wide and a
+            tall form.
         channels: of the region proposal network.
         hidden: units of the two dense layers.
         pooled: each region becomes a map of pooled x pooled cells.
@@ -99,7 +100,8 @@ def faster_rcnn(
         return network
     image_size = check_one_size("faster_rcnn", image_shape)
     x, stride = finest_last_map(network, output_stride)
-    found = region_proposal_network([(x, stride, anchors_of(anchor_sizes))], channels=channels, objectness="softmax")
+    laid = [(x, stride, anchors_of(sides_in_pixels("anchor_sizes", anchor_sizes)))]
+    found = region_proposal_network(laid, channels=channels, objectness="softmax")
     boxes = best_proposals(found, image_size=image_size, count=proposals, candidates=candidates)
     regions = roi_max_pool(x, boxes, stride=stride, size=pooled)
     answers = dense_head(regions, num_classes=num_classes, hidden=hidden, dropout=dropout)

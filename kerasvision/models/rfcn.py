@@ -17,7 +17,7 @@ from typing import Literal
 import keras
 from keras import KerasTensor, layers, ops
 
-from kerasvision.config.region_options import check_rfcn
+from kerasvision.config.region_options import check_rfcn, sides_in_pixels
 from kerasvision.models.backbones import backbone_network
 from kerasvision.models.faster_rcnn import first_stage
 from kerasvision.models.proposals import anchors_of, best_proposals, region_proposal_network
@@ -32,7 +32,7 @@ def rfcn(
     backbone: str | keras.Model = "resnet101",
     proposals: int = 300,
     candidates: int = 1000,
-    anchor_sizes: Sequence[float] = (128, 256, 512),
+    anchor_sizes: str | Sequence[float] | float = (128, 256, 512),
     channels: int = 1024,
     proposal_channels: int = 512,
     bins: int = 7,
@@ -49,7 +49,8 @@ def rfcn(
         backbone: a name of `kerasvision.lookup.MODELS`, or a model from an image to its maps by level.
         proposals: how many regions, P; fewer if there are fewer candidates.
         candidates: how many boxes are compared for overlap before.
-        anchor_sizes: sides of the square anchors, in pixels. Each also has a wide and a tall form.
+        anchor_sizes: sides of the square anchors, in pixels: (128, 256), or the text "128-256". Each also has a wide and a
+            tall form.
         channels: of the 1x1 convolution after the backbone.
         proposal_channels: of the region proposal network.
         bins: along each axis of a region, k.
@@ -80,7 +81,7 @@ def rfcn(
     image_size = check_one_size("rfcn", image_shape)
     x, stride = finest_last_map(network, output_stride)
     x = layers.Conv2D(channels, 1, activation="relu", kernel_initializer=_noise(), name="reduced")(x)
-    laid = [(x, stride, anchors_of(anchor_sizes))]
+    laid = [(x, stride, anchors_of(sides_in_pixels("anchor_sizes", anchor_sizes)))]
     found = region_proposal_network(laid, channels=proposal_channels, objectness="softmax")
     boxes = best_proposals(found, image_size=image_size, count=proposals, candidates=candidates)
     answers = {

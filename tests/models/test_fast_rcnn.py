@@ -14,7 +14,7 @@ from kerasvision.ops.boxes import pairwise_iou
 IMAGE_SHAPE = (32, 48, 3)
 SMALL = {"backbone": "resnet9", "width": 0.125, "proposals": 6}
 WINDOWS = {**SMALL, "window_sides": (8, 16)}
-FAST = {**WINDOWS, "hidden": 8, "pooled": 3, "dropout": 0.0}
+FAST = {**WINDOWS, "window_sides": "8-16", "hidden": 8, "pooled": 3, "dropout": 0.0}
 OPTIONS = {
     "rcnn": {**WINDOWS, "crop": 16},
     "fast_rcnn": FAST,

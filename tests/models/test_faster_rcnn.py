@@ -10,7 +10,7 @@ from kerasvision.models.region_heads import finest_last_map
 
 SMALL = {"backbone": "resnet9", "width": 0.125, "proposals": 8, "channels": 8, "hidden": 8, "pooled": 3}
 IMAGE_SHAPE = (32, 48, 3)
-SIZES = {"anchor_sizes": (12, 24), "dropout": 0.0}
+SIZES = {"anchor_sizes": "12-24", "dropout": 0.0}
 PYRAMID = {"levels": "p2-p3", "anchor_strides": 3.0}
 
 
