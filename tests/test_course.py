@@ -2,20 +2,29 @@
 
 import re
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from kerasvision import config
 from kerasvision.cli import app
-from kerasvision.config.reference import find
+from kerasvision.config.loading import load_experiment
+from kerasvision.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "course.md").read_text(encoding="utf-8")
 ROWS = "\n".join(line for line in PAGE.splitlines() if line.startswith("|"))
 NAMED = sorted(set(re.findall(r"`([^`]+)`", ROWS)))
 COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands}
+PIPELINES = sorted((ROOT / "pipelines").glob("*.py"))
 GROUPS = {group.name for group in app.registered_groups}
+
+
+def accepts(pipeline, assignment):
+    with suppress(ConfigError):
+        return bool(load_experiment(pipeline, overrides=[assignment]))
+    return False
 
 
 def is_there(name):
@@ -23,7 +32,7 @@ def is_there(name):
     if first == "kerasvision":
         return others[0] in COMMANDS | GROUPS
     if first == "--set":
-        return bool(find(others[0].partition("=")[0]))
+        return any(accepts(pipeline, others[0]) for pipeline in PIPELINES)
     if first.startswith("c."):
         return hasattr(config, first.removeprefix("c."))
     return any((folder / first).exists() for folder in (ROOT / "kerasvision", ROOT))
@@ -62,6 +71,6 @@ def test_the_readme_leads_to_the_map():
     assert "(docs/course.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["kerasvision dance", "models/other.py", "c.Other"])
+@pytest.mark.parametrize("name", ["kerasvision dance", "models/other.py", "c.Other", "--set task.loss=l7"])
 def test_what_does_not_exist_would_be_noticed(name):
     assert not is_there(name)
