@@ -142,4 +142,4 @@ def _levels(maps: list[tuple[Fields, KerasTensor]], anchors: Floats, *, each: in
 def _from_zeros(inputs: list[KerasTensor], boxes: KerasTensor) -> Floats:
     """The numbers of a tensor (N, A, 4) inside a network for one image, if these inputs of it are zeros: float32 (A, 4)."""
     zeros = [np.zeros((1, *one.shape[1:]), "float32") for one in inputs]
-    return ops.convert_to_numpy(keras.Function(inputs, boxes)(zeros))[0]
+    return np.asarray(ops.convert_to_numpy(keras.Function(inputs, boxes)(zeros))[0], np.float32)

@@ -25,7 +25,7 @@ class Use(NamedTuple):
 
 
 def uses_of(model: keras.Model, inputs: Sequence[KerasTensor] | None = None) -> dict[int, list[Use]]:
-    """Layer, by its id -> its calls.
+    """Layer, by its id -> its calls, in the order in which the network was built.
 
     Args:
         model: a functional model, or a `Sequential` one.
@@ -41,7 +41,7 @@ def uses_of(model: keras.Model, inputs: Sequence[KerasTensor] | None = None) -> 
     graph = graph_of(model)
     given = [KerasTensor((1, *one.shape[1:]), one.dtype) for one in graph.inputs] if inputs is None else inputs
     known = {id(ours): theirs for ours, theirs in zip(graph.inputs, given, strict=True)}
-    found: dict[int, list[Use]] = {}
+    found: dict[int, dict[int, Use]] = {}
     for node in calls_of(graph):
         if not node.is_input:
             args, kwargs = node.arguments.fill_in(known)
@@ -51,8 +51,8 @@ def uses_of(model: keras.Model, inputs: Sequence[KerasTensor] | None = None) -> 
                 id(ours): KerasTensor(shape, ours.dtype) for ours, shape in zip(node.output_tensors, shapes, strict=True)
             }
         read, made = (tuple(known[id(one)] for one in part) for part in (node.input_tensors, node.output_tensors))
-        found.setdefault(id(node.operation), []).append(Use(read, made))
-    return found
+        found.setdefault(id(node.operation), {})[node.operation._inbound_nodes.index(node)] = Use(read, made)
+    return {layer: [use for _, use in sorted(uses.items())] for layer, uses in found.items()}
 
 
 def calls_of(graph: keras.Model) -> list[Any]:

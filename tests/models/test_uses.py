@@ -64,6 +64,13 @@ def test_a_model_inside_counts_for_the_rows_and_the_size_that_it_is_called_with(
     assert row.multiply_adds == (8 * 4 + 2 * 4 * 4) * 2 * (3 * 3 * 3)
 
 
+def test_a_layer_that_several_levels_share_shows_the_map_that_it_was_called_with_first():
+    small = {"backbone": "resnet9", "width": 0.125, "levels": "p2-p3", "channels": 8, "depth": 1, "norm": "none"}
+    rows = layer_table(build("fcos", image_shape=(32, 32, 3), num_classes=4, **small)).rows
+    shared = next(row for row in rows if row.name == "box_tower1_conv")
+    assert (shared.output_shape, shared.multiply_adds) == ((8, 8, 8), (8 * 8 + 4 * 4) * 8 * (3 * 3 * 8))
+
+
 def test_the_shapes_of_a_use_are_those_of_a_batch_of_one_image():
     small = {"backbone": "resnet9", "width": 0.125, "proposals": 6, "window_sides": (8, 16), "crop": 16}
     model = build("rcnn", image_shape=(32, 48, 3), num_classes=4, **small)
