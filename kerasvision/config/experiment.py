@@ -178,6 +178,9 @@ class Experiment(Config):
                 received=self.training.freeze,
                 hint="set model.weights to those of a trained network, or leave training.freeze out",
             )
+        for phase in (self.training, self.training.fine_tune):
+            if phase is not None and phase.freeze is not None:
+                self.model.check_level(phase.freeze)
         return self
 
     @model_validator(mode="after")

@@ -9,12 +9,14 @@ from pydantic import Field, field_validator, model_validator
 from kerasvision import introspection, lookup
 from kerasvision.backbone_options import backbone_of
 from kerasvision.config.base import Dependent
+from kerasvision.config.fitting_weights import check_kind, check_level, check_width
 from kerasvision.config.keras_files import file_fault, hdf5_fault
 from kerasvision.config.network_options import check_units
 from kerasvision.config.packaged import packaged_file
 from kerasvision.config.published import IMAGENET, PACKAGED, WITH_IMAGENET, origin_of
 from kerasvision.config.search import Scalar
 from kerasvision.config.tensor_files import ENDINGS, is_tensor_file, tensors_in
+from kerasvision.config.torch_names import check_names
 from kerasvision.config.warm_start import LATEST
 from kerasvision.errors import ConfigError
 
@@ -53,16 +55,20 @@ class Model(Dependent):
         )
 
     @model_validator(mode="after")
-    def _weights_are_published(self) -> "Model":
+    def _weights_can_fit(self) -> "Model":
         if self.backbone is not self:
             return self  # the backbone checked its weights when it was made
-        name = lookup.MODELS.name(lookup.MODELS.path(self.name))
+        name = self._own_name
         if self.weights == IMAGENET and not origin_of(name):
             raise ConfigError(
                 f"no weights are published for {name} that 'imagenet' can fetch; {lookup.did_you_mean(name, WITH_IMAGENET)}",
                 hint=f"there are such weights for {', '.join(WITH_IMAGENET)}, and for every network of keras.applications, "
                 f"such as {next(iter(lookup.OF_KERAS))}. model.weights may also be a file, such as timm's .safetensors",
             )
+        if self.weights_file is not None and self.weights_file.suffix != ".keras":
+            check_kind(name, self.weights_file)
+        if self.weights is not None:
+            check_width(name, self.weights, self.options)
         return self
 
     @model_validator(mode="after")
@@ -77,12 +83,17 @@ class Model(Dependent):
 
     @model_validator(mode="after")
     def _options_have_possible_values(self) -> "Model":
-        name = lookup.MODELS.name(lookup.MODELS.path(self.name))
+        name = self._own_name
         if name in lookup.OPTION_CHECKS:
             lookup.OPTION_CHECKS.load(name)(self.options)
         elif ":" not in name and name not in lookup.OF_KERAS:
             check_units(name, self.options)
         return self
+
+    @property
+    def _own_name(self) -> str:
+        """The short name of the network, or the path of a builder that has none."""
+        return lookup.MODELS.name(lookup.MODELS.path(self.name))
 
     @property
     def backbone(self) -> "Model":
@@ -115,18 +126,24 @@ class Model(Dependent):
         """The files of weights and of options, if there are any. A file that Keras keeps in its cache is not listed.
 
         Raises:
-            ConfigError: it does not exist, its package is not installed, or its first bytes or list of contents show that it
-                is not a file of weights.
+            ConfigError: it does not exist, its package is not installed, its first bytes or list of contents show that it is
+                not a file of weights, or the names of its tensors are those of another network.
         """
-        name = lookup.MODELS.name(lookup.MODELS.path(self.backbone.name))
+        name = self.backbone._own_name
         if self.weights == IMAGENET and name in PACKAGED:
             yield "weights", packaged_file(name)
         if self.weights_file is not None:
             _check_file("weights", self.weights_file, hint="set model.weights to a file, to 'imagenet', or to None")
+            if is_tensor_file(self.weights_file):
+                check_names(name, tensors_in(self.weights_file), self.weights_file)
             yield "weights", self.weights_file
         for option, file in self.option_files.items():
             _check_file(option, file, hint=f"set model.options.{option} to a file, or leave it out")
             yield f"options.{option}", file
+
+    def check_level(self, level: str) -> None:
+        """Raises ConfigError if the network has no such level, as far as that is known by its name."""
+        check_level(self.backbone._own_name, level)
 
     def code_paths(self) -> frozenset[str]:
         """The paths of the builder and of its backbone's builder."""
@@ -138,8 +155,7 @@ def _check_file(what: str, file: Path, *, hint: str) -> None:
     if not file.exists():
         raise ConfigError(f"there is no {what} file {file} (looked in {Path.cwd()})", hint=hint)
     if is_tensor_file(file):
-        tensors_in(file)
-        return
+        return  # its tensors are read next
     fault = (file_fault if file.suffix == ".keras" else hdf5_fault)(file)
     if fault is not None:
         raise ConfigError(f"the {what} file {file} {fault.reason}", hint=fault.hint)

@@ -29,10 +29,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasvision.config.fitting_weights import check_kind
 from kerasvision.config.keras_files import head_names
 from kerasvision.config.keras_networks import KERAS_NETWORKS
 from kerasvision.config.published import IMAGENET, IMAGENET_CLASSES, PACKAGED, PUBLISHED, are_imagenet, origin_of
 from kerasvision.config.tensor_files import is_tensor_file, tensors_in
+from kerasvision.config.torch_names import family_of
 from kerasvision.errors import ConfigError
 from kerasvision.introspection import keywords
 from kerasvision.lookup import MODELS, load
@@ -43,7 +45,7 @@ from kerasvision.models.keras_weights import our_layers as our_layers_of_keras
 from kerasvision.models.layer_weights import OPTIONS, Held, check_same_layers, check_settings, load_layers
 from kerasvision.models.saved import load_network
 from kerasvision.models.scaling import Pixels, scaled, scaling, scaling_of
-from kerasvision.models.torch_layers import family_of, our_layers
+from kerasvision.models.torch_layers import our_layers
 from kerasvision.models.weight_files import Layers, Stored, is_keras_archive, open_layers
 from kerasvision.progress import say
 
@@ -94,7 +96,8 @@ def pretrained(
     if is_keras_archive(file) and not is_tensor_file(file):
         make = partial(load(path), image_shape=image_shape, **options)
         return _with_own_weights(make, num_classes, file, classes=classes)
-    _check_images(name, image_shape, file)
+    check_kind(name, file)
+    _check_images(image_shape)
     make = partial(load(path), image_shape=image_shape, **options_with(weights, name=name, options=options))
     if weights == IMAGENET:
         say(f"{name} begins with the weights of {origin_of(name)}")
@@ -325,16 +328,7 @@ def _turn_colours(first: keras.Layer) -> None:
     first.set_weights([kernel[:, :, ::-1], *bias])
 
 
-def _check_images(name: str, image_shape: tuple[int, int, int], file: Path) -> None:
-    is_torch = is_tensor_file(file)
-    readable = [other for other in MODELS if (family_of(other) if is_torch else other in PUBLISHED)]
-    if name not in readable and (is_torch or name not in KERAS_NETWORKS):
-        of_keras = "" if is_torch else ", and for the networks of keras.applications (keras/...)"
-        raise ConfigError(
-            f"the weights of {name} must come from its own .keras file",
-            received=str(file),
-            hint=f"a {file.suffix} file can be read for {', '.join(readable)}{of_keras}",
-        )
+def _check_images(image_shape: tuple[int, int, int]) -> None:
     if image_shape[-1] != 3:
         raise ConfigError(
             "weights of other libraries are for RGB images", received=image_shape, hint="set image_shape to 3 channels"

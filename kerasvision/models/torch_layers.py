@@ -13,7 +13,7 @@ several of them. A layer has up to four tensors, in this order, which is that of
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 
@@ -21,77 +21,11 @@ import keras
 import numpy as np
 from keras import layers
 
+from kerasvision.config.torch_names import UNUSED, in_a_block, in_a_row, translated
 from kerasvision.errors import ConfigError
-from kerasvision.models.table import find
 from kerasvision.models.weight_files import Stored
 
-# How a name of the file becomes ours. The numbers are those that the pattern finds.
-Rule = tuple[str, Callable[..., str]]
-
 _PARTS = ("weight", "bias", "running_mean", "running_var")
-# A counter of PyTorch's norms, which Keras does not have.
-_UNUSED = "num_batches_tracked"
-_KINDS = {"conv": "conv", "bn": "norm", "norm": "norm"}
-
-RESNET: tuple[Rule, ...] = (
-    (r"conv1", lambda: "stem_conv"),
-    (r"bn1", lambda: "stem_norm"),
-    (r"layer(\d)\.(\d+)\.(conv|bn)(\d)", lambda s, b, kind, n: f"stage{s + 1}_block{b + 1}_{_KINDS[kind]}{n}"),
-    (r"layer(\d)\.(\d+)\.downsample\.0", lambda s, b: f"stage{s + 1}_block{b + 1}_shortcut_conv"),
-    (r"layer(\d)\.(\d+)\.downsample\.1", lambda s, b: f"stage{s + 1}_block{b + 1}_shortcut_norm"),
-    (r"fc", lambda: "logits"),
-)
-
-DENSENET: tuple[Rule, ...] = (
-    (r"features\.conv0", lambda: "stem_conv"),
-    (r"features\.norm0", lambda: "stem_norm"),
-    # The older files of torchvision have a dot before the number.
-    (
-        r"features\.denseblock(\d)\.denselayer(\d+)\.(conv|norm)\.?(\d)",
-        lambda s, n, kind, k: f"stage{s + 1}_layer{n}_{_KINDS[kind]}{k}",
-    ),
-    (r"features\.transition(\d)\.(conv|norm)", lambda s, kind: f"transition{s + 1}_{_KINDS[kind]}"),
-    (r"features\.norm5", lambda: "final_norm"),
-    (r"classifier", lambda: "logits"),
-)
-
-VGG_HEAD: tuple[Rule, ...] = (
-    (r"classifier\.0|pre_logits\.fc1", lambda: "hidden1_dense"),
-    (r"classifier\.3|pre_logits\.fc2", lambda: "hidden2_dense"),
-    (r"classifier\.6|head\.fc", lambda: "logits"),
-)
-
-LITE: tuple[Rule, ...] = (
-    (r"_?conv_stem", lambda: "stem_conv"),
-    (r"_bn0|bn1", lambda: "stem_norm"),
-    (r"_?conv_head", lambda: "final_conv"),
-    (r"_bn1|bn2", lambda: "final_norm"),
-    (r"_fc|classifier", lambda: "logits"),
-)
-# In the first stage a block has no expansion, so timm's other names move up by one.
-_LITE_PARTS = {
-    "_expand_conv": "expand_conv", "_bn0": "expand_norm", "_depthwise_conv": "depthwise_conv", "_bn1": "depthwise_norm",
-    "_project_conv": "project_conv", "_bn2": "project_norm",
-    "conv_pw": "expand_conv", "bn1": "expand_norm", "conv_dw": "depthwise_conv", "bn2": "depthwise_norm",
-    "conv_pwl": "project_conv", "bn3": "project_norm",
-}  # fmt: skip
-_LITE_FIRST = {
-    "conv_dw": "depthwise_conv", "bn1": "depthwise_norm", "conv_pw": "project_conv", "bn2": "project_norm",
-}  # fmt: skip
-
-FAMILIES = ("resnet", "vgg", "densenet", "efficientnet_lite")
-# Networks of these families that no library of PyTorch has.
-_NOT_IN_PYTORCH = ("densenet_small",)
-
-
-def family_of(network: str) -> str | None:
-    """The family of a network whose weights can be read from such a file; None for other networks.
-
-    >>> family_of("resnet50"), family_of("lenet5"), family_of("densenet_small")
-    ('resnet', None, None)
-    """
-    row = find(network)
-    return row.family if row is not None and row.family in FAMILIES and network not in _NOT_IN_PYTORCH else None
 
 
 def our_layers(model: keras.Model, family: str, tensors: Mapping[str, Stored], file: Path) -> dict[str, Sequence[Stored]]:
@@ -109,7 +43,7 @@ def our_layers(model: keras.Model, family: str, tensors: Mapping[str, Stored], f
     grouped: dict[str, dict[str, Stored]] = {}
     for name, tensor in tensors.items():
         layer, _, part = name.rpartition(".")
-        if part != _UNUSED:
+        if part != UNUSED:
             grouped.setdefault(layer, {})[part] = tensor
     ours = our_names(family, [layer.name for layer in model.layers if layer.weights], list(grouped))
     by_name = {layer.name: layer for layer in model.layers if layer.weights}
@@ -137,8 +71,7 @@ def our_names(family: str, layers_in_order: Sequence[str], theirs: Sequence[str]
     {'conv1': 'stem_conv', 'layer1.0.bn2': 'stage2_block1_norm2', 'layer4.1.downsample.0': 'stage5_block2_shortcut_conv',
      'fc': 'logits'}
     """
-    rules = {"resnet": RESNET, "densenet": DENSENET, "vgg": VGG_HEAD, "efficientnet_lite": LITE}[family]
-    found = {name: ours for name in theirs if (ours := _translated(name, rules)) is not None}
+    found = {name: ours for name in theirs if (ours := translated(name, family)) is not None}
     if family == "vgg":
         found |= _in_a_row(layers_in_order, theirs)
     if family == "efficientnet_lite":
@@ -146,19 +79,12 @@ def our_names(family: str, layers_in_order: Sequence[str], theirs: Sequence[str]
     return found
 
 
-def _translated(name: str, rules: Iterable[Rule]) -> str | None:
-    for pattern, ours in rules:
-        if match := re.fullmatch(pattern, name):
-            return ours(*(int(group) if group.isdecimal() else group for group in match.groups()))
-    return None
-
-
 def _in_a_row(layers_in_order: Sequence[str], theirs: Sequence[str]) -> dict[str, str]:
     """VGG's convolutions and norms are numbered together with the layers without weights: matched by their order.
 
     A `.safetensors` file lists its tensors in another order.
     """
-    features = sorted((name for name in theirs if re.fullmatch(r"features\.\d+", name)), key=lambda name: int(name[9:]))
+    features = sorted((name for name in theirs if in_a_row(name)), key=lambda name: int(name[9:]))
     return dict(zip(features, (name for name in layers_in_order if name.startswith("block")), strict=False))
 
 
@@ -167,16 +93,11 @@ def _in_blocks(layers_in_order: Sequence[str], theirs: Sequence[str]) -> dict[st
     blocks = list(dict.fromkeys(re.findall(r"stage\d_block\d+", " ".join(layers_in_order))))
     found = {}
     for name in theirs:
-        part: str | None
-        if match := re.fullmatch(r"_blocks\.(\d+)\.(\w+)", name):
-            number, part = int(match[1]), _LITE_PARTS.get(match[2])
-            block = blocks[number] if number < len(blocks) else f"block{number}"
-        elif match := re.fullmatch(r"blocks\.(\d+)\.(\d+)\.(\w+)", name):
-            part = (_LITE_FIRST if match[1] == "0" else _LITE_PARTS).get(match[3])
-            block = f"stage{int(match[1]) + 2}_block{int(match[2]) + 1}"
-        else:
-            continue
-        found[name] = f"{block}_{part}"
+        place, part = in_a_block(name) or (None, "")
+        if isinstance(place, int):
+            found[name] = f"{blocks[place] if place < len(blocks) else f'block{place}'}_{part}"
+        elif place is not None:
+            found[name] = f"{place}_{part}"
     return found
 
 

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+from kerasvision.config.fitting_weights import levels_of
 from kerasvision.errors import ConfigError
-from kerasvision.introspection import module_file
+from kerasvision.introspection import keywords, module_file
 from kerasvision.lookup import MODELS
 from kerasvision.models import build
 from kerasvision.models.table import NETWORKS, find, usual
@@ -27,6 +28,22 @@ def test_table_and_lookup_know_the_same_networks():
 @pytest.mark.parametrize("name", list(MODELS))
 def test_family_of_a_network_is_its_file(name):
     assert module_file(MODELS.path(name)).stem == find(name).family
+
+
+ALONE = [name for name in MODELS if "backbone" not in keywords(MODELS.path(name))]
+# One network of each file, the first or a small one; the others are slow.
+ONE_EACH = ({find(name).family: name for name in reversed(ALONE)} | {"densenet": "densenet_small"}).values()
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in ONE_EACH else pytest.mark.slow) for name in ALONE])
+@pytest.mark.usefixtures("shapes_only")
+def test_levels_that_settings_may_name_are_those_of_the_network(name):
+    side = max(64, find(name).smallest_side)
+    maps = build(name, image_shape=(side, side, 3), num_classes=None).output
+    if name == "unet":  # its option `depth` says how many it has
+        assert levels_of(name) is None
+    else:
+        assert levels_of(name) == tuple(maps)
 
 
 def test_usual_images_are_the_papers_and_unknown_for_a_plugged_in_network():
