@@ -8,7 +8,7 @@ import keras
 
 from kerasvision.models.anchors import anchor_sides, map_name, sides_in, strides_of
 from kerasvision.models.receptive import field_text, receptive_fields
-from kerasvision.models.region_levels import BoxLevel, anchor_levels, shapes_text, window_lines
+from kerasvision.models.region_levels import BoxLevel, anchor_levels, proposes_regions, shapes_text, window_lines
 
 # What a map says about the places of boxes -> what a cell has.
 _PLACES = {"distances": "a point", "deltas": "", "offsets": "", "cell_boxes": ""}
@@ -62,6 +62,6 @@ def level_lines(model: keras.Model) -> tuple[tuple[tuple[str, ...], ...], str]:
         rows.append((one.level, stride, " x ".join(map(str, one.cells)), one.shapes, one.field))
     count = sum(one.boxes * one.cells[0] * one.cells[1] for one in levels)
     boxes = f"{count:,} boxes"
-    if isinstance(model.output, dict) and "proposals" in model.output:
+    if proposes_regions(model):
         boxes = f"{count:,} anchors, from which at most {model.output['proposals'].shape[1]:,} proposals are made"
     return tuple(rows), f'{boxes}; "sees": the pixels that an answer depends on'

@@ -179,7 +179,7 @@ def has_sides(boxes: KerasTensor) -> KerasTensor:
 
 
 def named(boxes: KerasTensor, name: str) -> KerasTensor:
-    """The same boxes, from a layer of that name, by which `kerasvision.models.region_levels` finds them."""
+    """The same boxes, float32 (N, A, 4), from a layer of that name, by which `models.region_levels` finds them."""
     return layers.Identity(dtype="float32", name=name)(boxes)
 
 

@@ -54,7 +54,12 @@ def receptive_fields(model: keras.Model) -> dict[str, Fields]:
 
 
 def fields_of(model: keras.Model, tensors: Sequence[KerasTensor]) -> list[Fields]:
-    """The receptive fields along y and x of tensors inside a functional model, each of which depends on its image."""
+    """The receptive fields along y and x of tensors inside a functional model.
+
+    Args:
+        model: from an image, float32 (N, H, W, C).
+        tensors: float32 maps (N, h, w, channels), each of which depends on the image.
+    """
     known = _of_all(model, {id(tensor): _OF_THE_IMAGE for tensor in model.inputs})
     return [known[id(tensor)] for tensor in tensors]
 

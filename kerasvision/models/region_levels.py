@@ -20,6 +20,9 @@ from kerasvision.models.uses import outputs_of
 
 Floats = npt.NDArray[np.float32]
 
+# The layers of a region proposal network that are read here.
+_FIRST_STAGE = ("objectness", "anchor_deltas", "anchors")
+
 
 @dataclass(frozen=True)
 class BoxLevel:
@@ -57,6 +60,11 @@ class WindowShape:
     places: tuple[int, int]
 
 
+def proposes_regions(model: keras.Model) -> bool:
+    """Whether a network returns the regions that its second stage answers about."""
+    return isinstance(model.output, dict) and "proposals" in model.output
+
+
 def anchor_levels(model: keras.Model) -> tuple[BoxLevel, ...]:
     """The maps of a region proposal network from fine to coarse; empty for another network.
 
@@ -68,8 +76,8 @@ def anchor_levels(model: keras.Model) -> tuple[BoxLevel, ...]:
     >>> level.level, level.cells, level.shapes
     ('p3', (4, 8), '12x22, 22x46, 16x16, 32x32, 22x12, 46x22')
     """
-    by_name = {layer.name: layer for layer in model.layers}
-    prefix = next((one for one in ("", PREFIX) if {f"{one}anchors", f"{one}objectness"} <= by_name.keys()), None)
+    by_name = {layer.name: layer for layer in model.layers} if proposes_regions(model) else {}
+    prefix = next((one for one in ("", PREFIX) if {f"{one}{name}" for name in _FIRST_STAGE} <= by_name.keys()), None)
     if prefix is None:
         return ()
     scores = outputs_of(model, by_name[f"{prefix}objectness"])
@@ -88,7 +96,7 @@ def window_shapes(model: keras.Model) -> tuple[WindowShape, ...]:
     WindowShape(size=(16, 16), stride=3, places=(6, 9))
     """
     layer = next((one for one in model.layers if one.name == "windows"), None)
-    if layer is None:
+    if layer is None or not proposes_regions(model):
         return ()
     windows = _from_zeros(model.inputs, layer.output).astype(int)
     sizes = windows[:, 2:] - windows[:, :2]
@@ -116,7 +124,7 @@ def window_lines(model: keras.Model) -> tuple[tuple[tuple[str, ...], ...], str]:
 
 
 def shapes_text(sides: Floats) -> str:
-    """Heights and widths of the boxes of a cell, from (B, 2) in pixels.
+    """Heights and widths of the boxes of a cell, from float32 (B, 2) in pixels.
 
     >>> shapes_text(np.array([[16, 16], [22.627, 11.314]], np.float32))
     '16x16, 22.6x11.3'

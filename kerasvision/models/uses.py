@@ -29,7 +29,8 @@ def uses_of(model: keras.Model, inputs: Sequence[KerasTensor] | None = None) -> 
 
     Args:
         model: a functional model, or a `Sequential` one.
-        inputs: what it takes, with a batch of known size; None: one image. An axis of unknown length stays unknown.
+        inputs: what it takes, of any dtype and shape, with a batch of known size; None: one image. An axis of unknown length
+            stays unknown.
 
     >>> image = keras.Input((8, 8, 3))  # four quarters, as rows of a batch
     >>> quarters = keras.ops.reshape(image, (-1, 4, 4, 3))
@@ -62,7 +63,7 @@ def calls_of(graph: keras.Model) -> list[Any]:
 
 
 def outputs_of(model: keras.Model, layer: keras.Layer) -> list[KerasTensor]:
-    """What a layer with one output returns in each of its calls in a functional model."""
+    """What a layer returns in each of its calls in a functional model: of a convolution, float32 (N, h, w, channels)."""
     return [node.output_tensors[0] for node in calls_of(model) if node.operation is layer]
 
 
