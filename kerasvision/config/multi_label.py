@@ -99,6 +99,11 @@ class MultiLabel(MeasuredTask):
     most_tags: int = Field(
         default=20, ge=1, le=1000, description="the most tags of an answer; no training image may have more"
     )
+    features: bool = Field(
+        default=False,
+        description="whether the served model also has a signature `features`: what its last layer receives, for "
+        "`data show --embed --model`",
+    )
 
     @field_validator("class_weights", mode="before")
     @classmethod

@@ -94,6 +94,11 @@ class Regression(MeasuredTask):
     sizes: tuple[str, ...] | None = Field(
         default=None, description="values that say how large something is in the image; (): none of them"
     )
+    features: bool = Field(
+        default=False,
+        description="whether the served model also has a signature `features`: what its last layer with weights receives, "
+        "for `data show --embed --model`",
+    )
 
     @field_validator("tolerance", mode="before")
     @classmethod

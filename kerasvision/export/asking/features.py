@@ -21,7 +21,10 @@ from kerasvision.served.versions import find_saved_model
 
 # Without a shape of its own, a SavedModel gets batches as for images of this side.
 USUAL_SIDE = 224
-_OTHERS = "export a classifier with task.features=true, or name a network with weights for ImageNet: efficientnet_lite0"
+_OTHERS = (
+    "export a model of classes, tags or numbers with task.features=true, or name a network with weights for ImageNet: "
+    "efficientnet_lite0"
+)
 
 
 def model_features(model: str) -> Features:

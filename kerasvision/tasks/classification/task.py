@@ -29,7 +29,6 @@ from kerasvision.tasks.classification.calibration import calibration_table, reli
 from kerasvision.tasks.classification.class_weights import balanced_weights, class_weights, weighted_by_class
 from kerasvision.tasks.classification.confusion import confused_pairs, confusion_table
 from kerasvision.tasks.classification.evidence import evidence
-from kerasvision.tasks.classification.features import features_signature
 from kerasvision.tasks.classification.hierarchical import (
     PathAccuracy,
     PathLogLoss,
@@ -47,6 +46,7 @@ from kerasvision.tasks.classification.simple import simple_classifiers
 from kerasvision.tasks.classification.temperature import fitted_temperature
 from kerasvision.tasks.classification.tree import Tree
 from kerasvision.tasks.classification.views import OverViews
+from kerasvision.tasks.features import features_signature
 from kerasvision.tasks.networks import check_outputs
 
 # Szegedy et al., 2014, section 5, say so about the two heads of GoogLeNet; here it applies to every auxiliary head.

@@ -27,12 +27,14 @@ from kerasvision.tasks.base import (
     Baseline,
     Batch,
     Collected,
+    ExtraSignature,
     Judgement,
     Objective,
     Predictions,
     Task,
     Temperature,
 )
+from kerasvision.tasks.features import features_signature
 from kerasvision.tasks.multi_label.answers import CHOSEN, DESCRIPTIONS, SCORES, TAG_SCORES, TAGS, measured_answers, with_tags
 from kerasvision.tasks.multi_label.counting import balanced_weights, named_weights, no_tags, tag_counts
 from kerasvision.tasks.multi_label.judging import judged_tags
@@ -142,8 +144,8 @@ class MultiLabelTask(Task):
         return with_tags(answers, names=self.classes, thresholds=self._thresholds, most=self.settings.most_tags)
 
     def placed_back(self, answers: Predictions, places: Places) -> Predictions:
-        """The same as `in_frame`: tags are about the whole image, wherever it lies."""
-        return self.in_frame(answers)
+        """The same as `in_frame`: tags are about the whole image, wherever it lies. Features remain as they are."""
+        return self.in_frame(answers) if SCORES in answers else answers
 
     def also_right(
         self, received: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], closeness: float
@@ -157,6 +159,10 @@ class MultiLabelTask(Task):
     def output_descriptions(self) -> dict[str, str]:
         """A line about each output."""
         return DESCRIPTIONS
+
+    def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:
+        """`features`, float32 (N, D): what the last layer receives; only with the setting of that name."""
+        return features_signature(model) if self.settings.features else {}
 
     def presentation(self) -> Mapping[str, Any]:
         """The answered tags are listed with their scores; see `presentation.ChosenTags`."""

@@ -20,7 +20,8 @@ from kerasvision.tasks.auxiliary import (
     training_options,
     with_auxiliary_losses,
 )
-from kerasvision.tasks.base import Baseline, Batch, Judgement, Objective, Predictions, Task
+from kerasvision.tasks.base import Baseline, Batch, ExtraSignature, Judgement, Objective, Predictions, Task
+from kerasvision.tasks.features import features_signature
 from kerasvision.tasks.networks import check_outputs
 from kerasvision.tasks.regression.judging import NAMES, VALUES, check_names, judged_values
 from kerasvision.tasks.regression.losses import MeanError, value_losses
@@ -109,6 +110,10 @@ class RegressionTask(Task):
     def output_descriptions(self) -> dict[str, str]:
         """A line about each output of the predictor."""
         return {VALUES: "the numbers, each in the unit of the training data", NAMES: "the name of each number"}
+
+    def extra_signatures(self, model: keras.Model, *, temperature: float = 1.0) -> dict[str, ExtraSignature]:
+        """`features`, float32 (N, D): what the last layer with weights receives; only with the setting of that name."""
+        return features_signature(model) if self.settings.features else {}
 
     def units(self, model: keras.Model) -> Mapping[str, np.ndarray]:
         """The deviation of each value, float64 (V,): two models agree if they differ by little of it."""

@@ -7,13 +7,15 @@ import tensorflow as tf
 
 from kerasvision import config as c
 from kerasvision.data.png import encode_png
+from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError, ExportError
 from kerasvision.export.asking.features import model_features
 from kerasvision.export.writing.saved_model import export_saved_model
 from kerasvision.models import build
 from kerasvision.served.model import ServedModel
 from kerasvision.tasks.base import make_task
-from kerasvision.tasks.classification.features import before_last_layer
+from kerasvision.tasks.features import before_last_layer
+from kerasvision.tasks.regression.scaling import Scaling
 
 
 def saved(folder, *, outputs=("features",), name="features"):
@@ -86,6 +88,30 @@ def test_a_classifier_of_ours_gives_what_its_last_layer_receives(trained, stripe
     kernel, bias = trained.network.get_layer("logits").get_weights()
     scores = ServedModel(tmp_path / "model")("serving_default", image_bytes=tf.constant(files))["scores"]
     np.testing.assert_allclose(tf.nn.softmax(found @ kernel + bias), scores, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [c.MultiLabel(features=True), pytest.param(c.Regression(features=True), marks=pytest.mark.slow)],
+    ids=lambda one: one.kind,
+)
+def test_a_model_of_tags_or_numbers_gives_what_its_last_layer_receives(settings, tmp_path):
+    image = keras.Input((8, 8, 1))
+    hidden = keras.layers.Dense(3, activation="tanh")(keras.layers.Flatten()(image))
+    network = keras.Model(image, keras.layers.Dense(2, name="logits")(hidden))
+    if isinstance(settings, c.Regression):  # the layer of the units comes after the last one with weights
+        network = Scaling((10.0, 0.0), (5.0, 1.0)).in_units(network)
+    transform = ImageTransform(c.Transform(image_size=(8, 8), color_mode="grayscale", scale="zero_to_one"), (0.0,), (1.0,))
+    task = make_task(settings, ("sea", "sun"))
+    described = export_saved_model(network, task=task, transform=transform, folder=tmp_path / "model")
+    assert list(described["features"]["outputs"]) == ["features", "valid"]
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)
+    files = [encode_png(one) for one in pixels]
+    found = model_features(str(tmp_path / "model")).describe({"file": np.array(files, object)})
+    kernel, bias = network.get_layer("logits").get_weights()
+    logits = np.tanh(pixels.reshape(4, 64) / 255 @ network.layers[2].get_weights()[0]) @ kernel + bias
+    np.testing.assert_allclose(found @ kernel + bias, logits, rtol=1e-4, atol=1e-5)
+    assert make_task(type(settings)(), ("sea", "sun")).extra_signatures(network) == {}
 
 
 def test_a_network_without_a_last_layer_has_no_features():

@@ -1,11 +1,11 @@
-"""What a trained classifier knows about an image: the numbers that its last layer makes the answer from."""
+"""What a trained network knows about an image: the numbers that its last layer makes the answer from."""
 
 import keras
 import tensorflow as tf
 
 from kerasvision.errors import ConfigError
 from kerasvision.served.signatures import FEATURES_SIGNATURE
-from kerasvision.tasks.base import ExtraSignature, Predictions
+from kerasvision.tasks.extra import ExtraSignature, Predictions
 
 
 def features_signature(model: keras.Model) -> dict[str, ExtraSignature]:
@@ -35,7 +35,7 @@ def before_last_layer(model: keras.Model) -> keras.Model:
         rank = len(received.shape)
     except (StopIteration, AttributeError, ValueError) as error:
         raise ConfigError(
-            "the features of a classifier require a network of Keras' functional interface, whose last layer has weights",
+            "task.features requires a network of Keras' functional interface, whose last layer has weights",
             received=model.name,
             hint="leave task.features out",
         ) from error
