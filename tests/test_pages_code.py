@@ -29,7 +29,7 @@ PIECES = {
     ("source", "transform", "task", "model", "gate"): ("fashion_mnist_autoencoder",),
     ("source", "splits", "task", "model", "gate"): ("shapes_tags",),
     ("task", "model", "gate"): ("shapes_detection",),
-    ("training",): ("digits_transfer",),
+    ("training",): ("coco_tags",),
     ("task", "model"): ("coco_captions", "shapes_captioner"),
     ("task",): ("shapes_regression",),
     ("model", "search"): ("shapes_detection",),
