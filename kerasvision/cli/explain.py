@@ -1,4 +1,4 @@
-"""`explain`: shows why a saved model gives an image a class, and what is inside its network."""
+"""`explain`: shows why a saved model gives an image a class, a tag or a number, and what is inside its network."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -43,7 +43,8 @@ def explain(
         ),
     ] = None,
     label: Annotated[
-        str | None, typer.Option("--label", metavar="LABEL", help="Explain this class, instead of the best one.")
+        str | None,
+        typer.Option("--label", metavar="LABEL", help="Explain this class, tag or value, instead of the best one."),
     ] = None,
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FOLDER", help="Write the pictures into this new or empty folder.")
@@ -68,7 +69,7 @@ def explain(
         str | None, typer.Option(metavar="NAME", help="Instead: the maps of this layer for each image, side by side.")
     ] = None,
 ) -> None:
-    """Show why a model gives an image a class: the image, red where it speaks for the class, blue where against it."""
+    """Show why a model gives an image a class, a tag or a number: red speaks for it, or raises it; blue is against it."""
     _refuse_unfit(what, method=method, label=label, window=window, filters=filters, layer=layer)
     if filters:
         _filters(model, network, out)
@@ -82,13 +83,14 @@ def explain(
         file = _network(asked.folder, network, f"--layer {layer}")
         _print(asked, what or [], LayerPictures(out, model=asked, network=file, layer=layer), (f"layer {layer}",))
         return
-    from kerasvision.export.asking.explaining import ExplanationPictures, scored_labels
+    from kerasvision.export.asking.explained import explained_by
+    from kerasvision.export.asking.explaining import ExplanationPictures
 
-    scored_labels(asked)
+    explained_by(asked)
     method = method or "grad_cam"
     chosen = _method(method, asked, network, window)
     pictures = ExplanationPictures(out, model=asked, method=chosen, label=label)
-    _print(asked, what or [], pictures, ("label", "score", method))
+    _print(asked, what or [], pictures, (*pictures.columns, method))
 
 
 def _refuse_unfit(
@@ -106,7 +108,7 @@ def _refuse_unfit(
     instead = "--filters" if filters else "--layer" if layer is not None else ""
     for option, value in (("--method", method), ("--label", label), ("--window", window)):
         if instead and value is not None:
-            raise ConfigError(f"{option} explains a class, and {instead} shows the network; use only one of them")
+            raise ConfigError(f"{option} explains an answer, and {instead} shows the network; use only one of them")
     if window is not None and method != "occlusion":
         raise ConfigError("--window requires --method occlusion")
     if filters and what:

@@ -99,7 +99,7 @@ class Evaluation(Config):
         ge=0,
         le=32,
         description="how many of the answers with the largest loss the page explains: where in the image the reasons lie "
-        "(Grad-CAM), if the task scores classes",
+        "(Grad-CAM), if the task scores classes or tags, or estimates numbers",
     )
     human: dict[str, float] = Field(default_factory=dict, description="metric -> the score of people on such images")
     human_source: str = Field(default="", description="where those figures come from")

@@ -25,7 +25,7 @@ Inside = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 BATCH_SIZE = 32
 # Steps of the sum that stands for the integral: they are doubled until the sum is close enough to the difference.
 FIRST_STEPS, MOST_STEPS = 32, 512
-# Of integrated gradients, in units of the score.
+# Of integrated gradients: of a score in [0, 1].
 TOLERANCE = 0.01
 
 
@@ -130,18 +130,22 @@ def occlusion(score: Scores, image: np.ndarray, *, window: int, stride: int) -> 
     return (falls / covered).astype(np.float32)
 
 
-def integrated_gradients(score: Scores, image: np.ndarray, *, baseline: np.ndarray | None = None) -> Integrated:
+def integrated_gradients(
+    score: Scores, image: np.ndarray, *, baseline: np.ndarray | None = None, tolerance: float = TOLERANCE
+) -> Integrated:
     """How much each pixel adds to the score on the straight way from a baseline to the image.
 
         value of pixel i:  (x[i] - b[i]) * mean over t in (0, 1) of d score(b + t * (x - b)) / d x[i]
 
     The mean is taken over the middles of equal steps. All values together equal score(x) - score(b) ("completeness"), but
-    for the error of that sum. From 32 steps on, the steps are doubled until the error is at most 0.01, or there are 512.
+    for the error of that sum. From 32 steps on, the steps are doubled until the error is at most the tolerance, or there
+    are 512.
 
     Args:
         score: of one class; it must be differentiable.
         image: float32 (H, W, C).
         baseline: float32 (H, W, C), an image without information; black by default.
+        tolerance: in units of the score.
 
     Raises:
         ConfigError: the score has no gradient with respect to the image.
@@ -159,7 +163,7 @@ def integrated_gradients(score: Scores, image: np.ndarray, *, baseline: np.ndarr
     while True:
         values = ((image - start) * _mean_slope(score, start, image, steps)).sum(axis=-1)
         found = Integrated(values.astype(np.float32), difference, steps)
-        if found.error <= TOLERANCE or steps >= MOST_STEPS:
+        if found.error <= tolerance or steps >= MOST_STEPS:
             return found
         steps *= 2
 

@@ -6,6 +6,7 @@ file never names code. The answers of other models are shown as they are, output
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,22 @@ from kerasvision.errors import ConfigError, ExportError
 Outputs = Mapping[str, Any]
 # The name of the presentation in the file.
 NAME = "presentation"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """The part of an answer whose reasons can be shown in the image.
+
+    Attributes:
+        output: its name; float32 (C,), a number for each name of `labels.txt`.
+        what: what a name is: "class", "tag" or "value".
+        is_score: whether the numbers are in [0, 1] and comparable, so that the highest is the first to explain. Others
+            have units of their own.
+    """
+
+    output: str
+    what: str
+    is_score: bool = True
 
 
 class Presentation(ABC):
@@ -37,6 +54,8 @@ class Presentation(ABC):
         has_scores: whether parts of an answer have scores, so that `kept` may leave out those with low ones.
         tile_signature: a signature for images, whose output of the same name is float (N, H, W, K), the probability of each
             class in each pixel; None if answers cannot be made from tiles of an image.
+        explained: the part of an answer that `explain` can explain; None if it has no such part.
+        instead: what to do if it has none.
         shown_from: the least score of what a line and a picture show by default.
     """
 
@@ -48,6 +67,8 @@ class Presentation(ABC):
     has_places: ClassVar[bool] = True
     has_scores: ClassVar[bool] = True
     tile_signature: ClassVar[str | None] = None
+    explained: ClassVar[Explained | None] = None
+    instead: ClassVar[str] = "`kerasvision predict --draw` draws its answers over the images"
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         self.answers = answers

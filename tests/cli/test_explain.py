@@ -4,6 +4,7 @@ import functools
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from kerasvision.cli import app
 from kerasvision.data.transform import ImageTransform
 from kerasvision.errors import ConfigError, DataError, ExportError
 from kerasvision.export.asking import predict as asking
+from kerasvision.export.asking.explained import explained_by
 from kerasvision.export.writing.saved_model import export_saved_model
 from kerasvision.models.saved import load_network, save_network
 from kerasvision.served.versions import describe_files
@@ -124,6 +126,88 @@ def test_integrated_gradients_state_how_complete_they_are(saved_model, photo, tm
     assert shown(tmp_path / "out")[1:] == (BLACK, RED)
 
 
+@pytest.fixture(scope="module")
+def tagger(network, tmp_path_factory):
+    """The same network for tags: sigmoids of 0 and of 20 * (mean - 1/2)."""
+    folder = tmp_path_factory.mktemp("tagger") / "1"
+    task = make_task(c.MultiLabel(), CLASSES)
+    export_saved_model(load_network(network), task=task, transform=TRANSFORM, folder=folder)
+    return folder
+
+
+def test_a_tag_is_explained_by_each_method(tagger, network, photo, tmp_path):
+    done = explain(tagger, photo, "--network", network, "--label", "bright", "-o", tmp_path / "cam")
+    assert line_of(done) == f"{photo} bright 0.5000 layer copy, 8 x 8 places"
+    assert shown(tmp_path / "cam") == ((320, 160), BLACK, RED)
+    occluding = ("--method", "occlusion", "--window", 2, "--label", "bright")
+    done = explain(tagger, photo, *occluding, "-o", tmp_path / "covered")
+    # As above: the mean falls by 1/32.
+    fall = 0.5 - 1 / (1 + np.exp(20 / 32))
+    assert f"the score falls by up to {fall:.3f} where squares of 2 x 2 pixels" in line_of(done)
+    done = explain(tagger, photo, "--method", "integrated_gradients", "--label", "bright", "-o", tmp_path / "gradients")
+    total, difference = map(float, re.findall(r"[+-]\d\.\d{3}", line_of(done)))
+    assert difference == 0.5 and total == pytest.approx(0.5, abs=0.01)
+
+
+def test_without_a_label_it_is_the_tag_with_the_highest_score_and_an_unknown_one_is_named(tagger, tmp_path):
+    Image.new("L", (8, 8), 255).save(tmp_path / "white.png")
+    Image.new("L", (8, 8), 0).save(tmp_path / "black.png")
+    images = (tmp_path / "white.png", tmp_path / "black.png", "--method", "occlusion")
+    done = explain(tagger, *images, "-o", tmp_path / "out")
+    # Of a black image no tag reaches its threshold, and dark still has the higher score.
+    assert [line.split()[1:3] for line in done.stdout.splitlines()[1:3]] == [["bright", "1.0000"], ["dark", "0.5000"]]
+    done = explain(tagger, *images, "--label", "brigth", "-o", tmp_path / "none")
+    assert "does not know the tag 'brigth'; did you mean 'bright'?" in str(done.exception)
+
+
+def by_number(*, scale=200.0, offset=100.0, count=1):
+    """Each number is offset + scale * mean."""
+    image = keras.Input((8, 8, 1), name="image")
+    copy = keras.layers.Conv2D(1, 1, name="copy")(image)
+    mean = keras.layers.GlobalAveragePooling2D(name="mean")(copy)
+    values = keras.layers.Dense(count, name="values")(mean)
+    model = keras.Model(image, keras.layers.Rescaling([scale] * count, [offset] * count, name="units")(values))
+    model.get_layer("copy").set_weights([np.ones((1, 1, 1, 1)), np.zeros(1)])
+    model.get_layer("values").set_weights([np.ones((1, count)), np.zeros(count)])
+    return model
+
+
+def estimator(folder, *names, **network):
+    """The saved model of numbers with these names, and its network."""
+    model = by_number(count=len(names), **network)
+    save_network(model, folder / "model.keras", names=names)
+    export_saved_model(model, task=make_task(c.Regression(), names), transform=TRANSFORM, folder=folder / "1")
+    return folder / "1", folder / "model.keras"
+
+
+def test_a_number_is_explained_in_its_unit(photo, tmp_path):
+    saved, network = estimator(tmp_path, "lux")
+    done = explain(saved, photo, "--network", network, "-o", tmp_path / "cam")
+    assert done.stdout.split()[:4] == ["image", "value", "number", "grad_cam"]
+    assert line_of(done) == f"{photo} lux 200 layer copy, 8 x 8 places"
+    assert shown(tmp_path / "cam") == ((320, 160), BLACK, RED)
+    done = explain(saved, photo, "--method", "occlusion", "--window", 2, "-o", tmp_path / "covered")
+    # The mean changes by 1/32, up where a black square becomes grey, down where a white one does.
+    assert "the number falls by up to 6.25 and rises by up to 6.25 where squares of 2 x 2 pixels" in line_of(done)
+    done = explain(saved, photo, "--method", "integrated_gradients", "-o", tmp_path / "gradients")
+    assert "the pixels add up to +100, and the number grows by +100 (32 steps)" in line_of(done)
+    # 150 instead of 200 is a quarter of the deviation of 200.
+    save_network(by_number(offset=50.0), tmp_path / "other.keras", names=("lux",))
+    done = explain(saved, photo, "--network", tmp_path / "other.keras", "-o", tmp_path / "other")
+    assert "it answers lux 150 to an image, the saved model 200" in str(done.exception)
+
+
+@pytest.mark.slow
+def test_of_several_numbers_one_must_be_named(photo, tmp_path):
+    saved, _ = estimator(tmp_path, "lux", "glare")
+    done = explain(saved, photo, "--method", "occlusion", "-o", tmp_path / "out")
+    assert isinstance(done.exception, ConfigError)
+    assert "explain requires --label for a model that answers several values" in str(done.exception)
+    assert "received 'a model of lux, glare'" in str(done.exception)
+    done = explain(saved, photo, "--method", "occlusion", "--label", "glare", "-o", tmp_path / "out")
+    assert " glare 200 " in line_of(done)
+
+
 def test_without_a_label_it_is_the_best_one_and_every_image_has_a_picture(saved_model, network, photo, tmp_path):
     Image.new("RGB", (5, 4), WHITE).save(photo.parent / "light.png")
     done = explain(saved_model, photo.parent, "--network", network, "-o", tmp_path / "out")
@@ -206,7 +290,7 @@ def test_bad_files_are_named_and_do_not_disturb_the_others(saved_model, network,
         (["--layer", "copy"], "--layer copy requires the .keras file of the training"),
         (["--filters"], "--filters shows the network alone; remove the images"),
         (["--filters", "--layer", "copy"], "--filters and --layer ask for different pictures"),
-        (["--layer", "copy", "--label", "dark"], "--label explains a class, and --layer shows the network"),
+        (["--layer", "copy", "--label", "dark"], "--label explains an answer, and --layer shows the network"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_a_picture_is_written(options, message, saved_model, photo, tmp_path):
@@ -256,11 +340,34 @@ def test_a_network_without_maps_is_explained_by_the_other_methods(photo, tmp_pat
     assert done.exit_code == 0, done.output
 
 
-@pytest.mark.parametrize("kind", ["found_objects", "pixel_classes"])
-def test_a_model_that_does_not_score_its_classes_is_refused(kind, request, photo, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "instead"),
+    [("found_objects", "draws what it finds, and where"), ("pixel_classes", "paints the class of each pixel")],
+)
+def test_a_model_that_does_not_score_its_classes_is_refused(kind, instead, request, photo, tmp_path):
     done = explain(request.getfixturevalue(kind).saved_model, photo, "-o", tmp_path / "out")
     assert isinstance(done.exception, ConfigError)
-    assert "explain requires a model that answers with a score for each class; received" in str(done.exception)
+    message = str(done.exception)
+    assert "explain requires a model that answers with a score for each class or tag, or with numbers; received" in message
+    assert f"`kerasvision predict --draw` {instead}" in message
+
+
+@pytest.mark.parametrize(
+    ("signatures", "instead"),
+    [
+        (("serving_default", "explain"), "Its signature explain answers where"),
+        (("serving_default",), "`kerasvision predict` prints"),
+    ],
+)
+def test_a_model_that_answers_with_sentences_is_refused_with_what_it_has(signatures, instead, tmp_path):
+    model = SimpleNamespace(
+        folder=tmp_path,
+        presentation=None,
+        outputs={"captions": ("object", (None,))},
+        served=SimpleNamespace(signatures=signatures),
+    )
+    with pytest.raises(ConfigError, match=f"which answers with captions'. {instead}"):
+        explained_by(model)
 
 
 def test_a_saved_model_of_other_software_is_told_what_it_lacks(brightness, photo, tmp_path):

@@ -73,6 +73,24 @@ def test_a_wrong_answer_shows_what_speaks_for_it_and_what_for_the_right_label(ex
         assert np.abs(shown[28, 5] - left).max() < 12 and np.abs(shown[28, 106] - right).max() < 12
 
 
+def test_the_most_wrong_tags_and_values_are_explained(examples, network):
+    some = {"network": network, "examples": examples, "transform": TRANSFORM}
+    answered = {"id": ["left.png", "right.png"], "answered": [["dark"], ["bright"]], "missed": [["bright"], []]}
+    tags = pd.DataFrame({**answered, "false": [["dark"], []]})
+    found = reasons(tags, task=make_task(c.MultiLabel(), CLASSES), **some)
+    assert {name: [text for text, _ in shown] for name, shown in found.items()} == {
+        "left.png": ["for dark, which is false", "for bright, which was missed"],
+        "right.png": ["for bright"],
+    }
+    # White, on the left, speaks for bright alone.
+    dark, bright = (pixels(url)[28, 5] for _, url in found["left.png"])
+    assert np.abs(dark - (255, 255, 255)).max() < 12 and np.abs(bright - (255, 77, 77)).max() < 12
+    numbers = {"truth[dark]": [1.0], "answer[dark]": [1.1], "truth[bright]": [1.0], "answer[bright]": [2.0]}
+    found = reasons(pd.DataFrame({"id": ["left.png"], **numbers}), task=make_task(c.Regression(), CLASSES), **some)
+    ((text, url),) = found["left.png"]
+    assert text == "what raises bright" and np.abs(pixels(url)[28, 5] - (255, 77, 77)).max() < 12
+
+
 def test_without_questions_or_maps_there_are_no_pictures(examples, network, tmp_path):
     asked = rows(("left.png", "bright", "dark"))
     some = {"examples": examples, "transform": TRANSFORM}

@@ -11,7 +11,7 @@ from PIL import Image
 from kerasvision.config.inference import Listed
 from kerasvision.config.keras_files import head_names
 from kerasvision.errors import ConfigError
-from kerasvision.export.asking.explaining import network_of, transform_of
+from kerasvision.export.asking.explained import network_of, transform_of
 from kerasvision.export.asking.pictures import PictureFolder
 from kerasvision.export.asking.predict import ImagePredictor
 from kerasvision.models.inside import first_filters, inside

@@ -67,6 +67,7 @@ class ObjectsPresentation(Presentation):
     """Shows answers that are objects with a box each; how the outputs hold them, subclasses say."""
 
     heading = "found"
+    instead = "`kerasvision predict --draw` draws what it finds, and where"
     columns: ClassVar[Mapping[str, type]] = MappingProxyType(
         {"label": str, "score": float, "left": float, "top": float, "right": float, "bottom": float}
     )

@@ -122,13 +122,18 @@ def _rows(ids: Sequence[str], answers: Answers) -> pd.DataFrame:
     def named(pairs: npt.NDArray[np.bool_]) -> list[list[str]]:
         return [names[row].tolist() for row in pairs]
 
+    # Of many tags, a page names the first ones: those that are most wrong.
+    def most_wrong(pairs: npt.NDArray[np.bool_], rightness: npt.NDArray[np.floating[Any]]) -> list[list[str]]:
+        orders = np.argsort(rightness, axis=1, kind="stable")
+        return [names[order[row[order]]].tolist() for row, order in zip(pairs, orders, strict=True)]
+
     return pd.DataFrame(
         {
             "id": list(ids),
             "tags": named(answers.truth),
             "answered": named(answers.chosen),
-            "missed": named(answers.truth & ~answers.chosen),
-            "false": named(answers.chosen & ~answers.truth),
+            "missed": most_wrong(answers.truth & ~answers.chosen, answers.scores),
+            "false": most_wrong(answers.chosen & ~answers.truth, -answers.scores),
             "loss": _losses(answers),
             "correct": (answers.truth == answers.chosen).all(axis=1),
         }

@@ -13,6 +13,8 @@ from kerasvision.tasks.multi_label.judging import ALL
 # With more tags, single curves cannot be told apart.
 MOST_CURVES = 10
 MOST_NAMED = 4
+# A picture for each.
+MOST_EXPLAINED = 2
 
 
 def caption_line(row: pd.Series) -> str:
@@ -26,6 +28,20 @@ def caption_line(row: pd.Series) -> str:
     parts = [_named(row["tags"]) or "no tag"]
     parts += [f"{kind}: {names}" for kind in ("missed", "false") if (names := _named(row[kind]))]
     return "; ".join(parts)
+
+
+def explained_tags(row: pd.Series, *, names: Sequence[str]) -> list[tuple[str, int]]:
+    """(which tag is explained, its number): at most two false tags and two missed ones; of a right answer, two tags.
+
+    >>> row = pd.Series({"answered": ["sea", "sand"], "missed": ["sun"], "false": ["sand"]})
+    >>> explained_tags(row, names=("sea", "sun", "sand"))
+    [('for sand, which is false', 2), ('for sun, which was missed', 1)]
+    """
+    false, missed = row["false"][:MOST_EXPLAINED], row["missed"][:MOST_EXPLAINED]
+    shown = [(f"for {tag}, which is false", tag) for tag in false]
+    shown += [(f"for {tag}, which was missed", tag) for tag in missed]
+    shown = shown or [(f"for {tag}", tag) for tag in row["answered"][:MOST_EXPLAINED]]
+    return [(text, names.index(tag)) for text, tag in shown]
 
 
 def figures(judgement: Judgement) -> dict[str, Figure]:

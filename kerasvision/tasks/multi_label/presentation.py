@@ -10,8 +10,8 @@ from PIL import Image
 from kerasvision.data.class_colors import class_color
 from kerasvision.errors import ConfigError
 from kerasvision.tasks.drawing import draw_tags, writable
-from kerasvision.tasks.multi_label.answers import TAG_SCORES, TAGS
-from kerasvision.tasks.presentation import NAME, Outputs, Presentation
+from kerasvision.tasks.multi_label.answers import SCORES, TAG_SCORES, TAGS
+from kerasvision.tasks.presentation import NAME, Explained, Outputs, Presentation
 
 CHOSEN_TAGS = "chosen_tags"
 # A line shows at most this many tags, the best first.
@@ -42,6 +42,7 @@ class ChosenTags(Presentation):
     needs = (TAGS, TAG_SCORES)
     columns: ClassVar[Mapping[str, type]] = MappingProxyType({"label": str, "score": float})
     has_objects = False
+    explained = Explained(SCORES, "tag")
 
     def kept(self, outputs: Outputs, *, least_score: float = 0.0) -> dict[str, Any]:
         """The answer with its tags of at least a score, the best first, and without empty texts."""

@@ -40,7 +40,7 @@ from kerasvision.tasks.multi_label.counting import balanced_weights, named_weigh
 from kerasvision.tasks.multi_label.judging import judged_tags
 from kerasvision.tasks.multi_label.losses import example_losses
 from kerasvision.tasks.multi_label.nearly_chosen import tags_may_be
-from kerasvision.tasks.multi_label.pictures import caption_line, figures
+from kerasvision.tasks.multi_label.pictures import caption_line, explained_tags, figures
 from kerasvision.tasks.multi_label.presentation import answers_of
 from kerasvision.tasks.multi_label.simple import simple_taggers
 from kerasvision.tasks.multi_label.temperature import fitted_temperature
@@ -247,6 +247,10 @@ class MultiLabelTask(Task):
     def caption(self, row: pd.Series) -> str:
         """The true tags, and what is wrong with the answer."""
         return caption_line(row)
+
+    def reasons(self, row: pd.Series) -> list[tuple[str, int]]:
+        """What speaks for the tags that are most wrong; for the answered tags, if the answer is right."""
+        return explained_tags(row, names=self.classes)
 
     def figures(self, judgement: Judgement) -> dict[str, Figure]:
         """Precision against recall."""

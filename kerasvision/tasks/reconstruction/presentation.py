@@ -26,6 +26,7 @@ class RestoredImage(Presentation):
     """
 
     heading = "error"
+    instead = "`kerasvision predict --draw` draws each image next to what was restored from it"
     needs = (IMAGE_PNG, ERROR)
     columns: ClassVar[Mapping[str, type]] = MappingProxyType({"error": float, "psnr": float})
     has_objects = False

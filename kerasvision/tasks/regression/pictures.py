@@ -22,11 +22,25 @@ def caption_line(row: pd.Series, *, names: Sequence[str]) -> str:
     >>> caption_line(row, names=("age", "size"))
     'age 30 → 33.5'
     """
-    known = [name for name in names if not np.isnan(row[f"truth[{name}]"])]
-    worst = sorted(known, key=lambda name: -_relative_error(row[f"truth[{name}]"], row[f"answer[{name}]"]))
+    worst = _worst_first(row, names)
     parts = [f"{name} {row[f'truth[{name}]']:.4g} → {row[f'answer[{name}]']:.4g}" for name in worst[:MOST_IN_LINE]]
-    more = len(known) - MOST_IN_LINE
+    more = len(worst) - MOST_IN_LINE
     return ", ".join(parts) + (f" (+{more})" if more > 0 else "")
+
+
+def explained_values(row: pd.Series, *, names: Sequence[str]) -> list[tuple[str, int]]:
+    """(what is explained, the number of the value): the value with the largest relative error; none without a truth.
+
+    >>> row = pd.Series({"truth[age]": 30.0, "answer[age]": 33.5, "truth[size]": 1.0, "answer[size]": 3.0})
+    >>> explained_values(row, names=("age", "size"))
+    [('what raises size', 1)]
+    """
+    return [(f"what raises {name}", names.index(name)) for name in _worst_first(row, names)[:1]]
+
+
+def _worst_first(row: pd.Series, names: Sequence[str]) -> list[str]:
+    known = [name for name in names if not np.isnan(row[f"truth[{name}]"])]
+    return sorted(known, key=lambda name: -_relative_error(row[f"truth[{name}]"], row[f"answer[{name}]"]))
 
 
 def _relative_error(truth: float, answer: float) -> float:

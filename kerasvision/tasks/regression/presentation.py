@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from kerasvision.errors import ConfigError
-from kerasvision.tasks.presentation import NAME, Outputs, Presentation
+from kerasvision.tasks.presentation import NAME, Explained, Outputs, Presentation
 from kerasvision.tasks.regression.judging import NAMES, VALUES
 
 NAMED_NUMBERS = "named_numbers"
@@ -37,6 +37,7 @@ class NamedNumbers(Presentation):
     needs = (VALUES, NAMES)
     columns: ClassVar[Mapping[str, type]] = MappingProxyType({"name": str, "value": float})
     has_objects = has_places = has_scores = False
+    explained = Explained(VALUES, "value", is_score=False)
 
     def kept(self, outputs: Outputs, *, least_score: float = 0.0) -> dict[str, Any]:
         """The whole answer; numbers have no score."""

@@ -26,7 +26,7 @@ from kerasvision.tasks.networks import check_outputs
 from kerasvision.tasks.regression.judging import NAMES, VALUES, check_names, judged_values
 from kerasvision.tasks.regression.losses import MeanError, value_losses
 from kerasvision.tasks.regression.names import no_values
-from kerasvision.tasks.regression.pictures import caption_line, value_plots
+from kerasvision.tasks.regression.pictures import caption_line, explained_values, value_plots
 from kerasvision.tasks.regression.presentation import answers_of
 from kerasvision.tasks.regression.scaling import Scaling, units_of
 from kerasvision.tasks.regression.simple import simple_regressions
@@ -160,6 +160,10 @@ class RegressionTask(Task):
     def caption(self, row: pd.Series) -> str:
         """`age 31 → 33.5`, the values that are most wrong first."""
         return caption_line(row, names=self.classes)
+
+    def reasons(self, row: pd.Series) -> list[tuple[str, int]]:
+        """What raises the value that is most wrong."""
+        return explained_values(row, names=self.classes)
 
     def figures(self, judgement: Judgement) -> dict[str, Figure]:
         """For each value its answers and its residuals against the truth."""

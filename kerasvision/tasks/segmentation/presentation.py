@@ -58,6 +58,7 @@ class PixelClasses(Presentation):
     """
 
     heading = "share of the pixels"
+    instead = "`kerasvision predict --draw` paints the class of each pixel over the image"
     needs = (MAP, SHARES, CLASSES, IMAGE_SIZE)
     columns: ClassVar[Mapping[str, type]] = MappingProxyType({"label": str, "class_number": int, "share": float})
     has_maps = True

@@ -95,8 +95,10 @@ def test_rows_and_tables_say_what_was_missed_and_what_occurs_together(answered, 
     rows = judgement.rows
     for row in (0, 7, 199):
         assert rows["tags"][row] == [NAMES[tag] for tag in np.flatnonzero(truth[row])]
-        assert rows["missed"][row] == [NAMES[tag] for tag in np.flatnonzero(truth[row] & ~chosen[row])]
-        assert rows["false"][row] == [NAMES[tag] for tag in np.flatnonzero(chosen[row] & ~truth[row])]
+        missed, false = np.flatnonzero(truth[row] & ~chosen[row]), np.flatnonzero(chosen[row] & ~truth[row])
+        # The most wrong first.
+        assert rows["missed"][row] == [NAMES[tag] for tag in sorted(missed, key=lambda tag: scores[row, tag])]
+        assert rows["false"][row] == [NAMES[tag] for tag in sorted(false, key=lambda tag: -scores[row, tag])]
         loss = sk.log_loss(truth[row], scores[row].astype(float), normalize=False, labels=[False, True])
         assert rows["loss"][row] == pytest.approx(loss, rel=1e-4)
         assert rows["correct"][row] == (truth[row] == chosen[row]).all()
