@@ -10,7 +10,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -200,7 +200,7 @@ def _data(run: RunFacts) -> dict[str, object] | None:
         "classes": classes,
         "shown": shown,
         "most": max((count for split in counts.values() for count in split.values()), default=0),
-        "objects": Counter(summary.get("object_counts", {})).most_common(),
+        "totals": list(_totals(summary)),
         "most_classes": MOST_CLASSES,
         "left_out": summary.get("quarantined", {}),
         "sides": (summary.get("min_side"), summary.get("max_side")),
@@ -209,6 +209,16 @@ def _data(run: RunFacts) -> dict[str, object] | None:
         "pictures": training_pictures(page) if page.is_file() else {},
         "page": page,
     }
+
+
+def _totals(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, list[tuple[str, int]]]]:
+    """(what a name is, what is counted, the names with their numbers in all splits, the most frequent first)."""
+    tags = Counter[str]()
+    for of_split in summary.get("tags", {}).get("images", {}).values():
+        tags.update(of_split)
+    for one, things, counts in (("tag", "images", tags), ("class", "objects", Counter(summary.get("object_counts", {})))):
+        if counts:
+            yield one, things, counts.most_common()
 
 
 def _training(run: RunFacts) -> dict[str, object] | None:

@@ -75,7 +75,7 @@ def stage(number, name, *outputs, inputs=(), state="ran", **fields):
     return StageFacts(name, number, number, state, "2024-05-06 07:08:09", 1.5, inputs=read, outputs=wrote, **fields)
 
 
-def test_objects_are_counted_by_class_the_most_frequent_first(tmp_path):
+def test_objects_and_tags_are_counted_the_most_frequent_first(tmp_path):
     statistics = artifact(
         tmp_path,
         2,
@@ -85,10 +85,11 @@ def test_objects_are_counted_by_class_the_most_frequent_first(tmp_path):
             "counts": {"train": {}},
             "images": {"train": 33},
             "object_counts": {"cat": 5, EVIL: 36},
+            "tags": {"images": {"train": {"sea": 4, "sun": 5}, "test": {"sea": 2, "sun": 0}}},
         },
     )
     page = page_of([stage(2, "statistics_gen", statistics)], tmp_path)
-    assert f"class objects {EVIL} 36 cat 5" in page.text("data")
+    assert f"tag images sea 6 sun 5 class objects {EVIL} 36 cat 5" in page.text("data")
     assert EVIL not in page.source
 
 
