@@ -340,7 +340,8 @@ def test_every_value_of_a_setting_is_accepted(code):
     is_python = re.match(r"[\d\"\[(]|True|c\.", text)
     value = eval(text.replace("...", "'anywhere'"), {"c": c}) if is_python else text
     search = c.Search(space={"training.epochs": c.Int(1, 2)})
-    holders = [pipeline("digits"), c.Training(freeze="backbone"), search, c.Coco(path="coco")]
+    photos = c.Coco(path="coco", annotations=("captions", "instances", "panoptic"))
+    holders = [pipeline("digits"), c.Training(freeze="backbone"), search, photos]
     held = [with_value(holder, name, value) for holder in holders if name in type(holder).model_fields]
     assert held or name in OPTIONS_OF_NETWORKS, code
 
