@@ -66,7 +66,7 @@ def read_source(file: Path, name: str) -> SourceCode:
 
     >>> from kerasvision import lookup
     >>> read_source(introspection.module_file("kerasvision.disk"), "kerasvision.disk").imports
-    ('errno', 'pathlib', 'pathlib.Path', 'kerasvision.errors', 'kerasvision.errors.StoreError')
+    ('errno', 'os', 'pathlib', 'pathlib.Path', 'kerasvision.errors', 'kerasvision.errors.StoreError')
     """
     digest, nodes = digest_and_nodes(introspection.parsed(file))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
