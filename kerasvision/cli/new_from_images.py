@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kerasvision.data.first_look import FirstLook
     from kerasvision.data.maps_look import MapsLook
     from kerasvision.data.objects_look import ObjectsLook
-    from kerasvision.data.recipes import Recipe
+    from kerasvision.data.recipe import Recipe
     from kerasvision.data.tags_look import TagsLook
     from kerasvision.data.values_look import ValuesLook
     from kerasvision.training.probes.training_time import TrainingTime
@@ -47,6 +47,7 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
             classes or images, or no readable image.
     """
     from kerasvision.config.forms import source_of_form
+    from kerasvision.config.inference import is_table
     from kerasvision.config.number_tables import table_of_numbers
     from kerasvision.config.tag_tables import table_of_tags
     from kerasvision.data.first_look import look_at
@@ -67,10 +68,12 @@ def write_for_images(name: str, *, images: Path, folder: Path, minutes: float | 
         _write_for_values(name, table, images=images, folder=folder, minutes=minutes)
         return
     if not images.is_dir():
+        # A photo is usually in the folder of its class.
+        above = images.resolve().parent if is_table(images) else images.resolve().parent.parent
         raise DataError(
             f"--images must be a folder, or a table of images with tags or numbers; {images} is another file",
-            hint=f"give --images the folder above it, such as {images.resolve().parent}, if that has a folder of images for "
-            "each class; a table needs a column image, path or file with paths, and a column tags or columns of numbers",
+            hint=f"give --images the folder that has a folder of images for each class, such as {above}; a table needs a "
+            "column image, path or file with paths, and a column tags or columns of numbers",
         )
     source = source_of_form(images)
     if source is not None and source.way_to("objects"):  # it has label maps only

@@ -74,7 +74,8 @@ class Config(BaseModel):
             usual = type(self).model_fields[name].get_default(call_default_factory=True)
             if value is not None and value != usual and not needs.are_met(other):
                 raise ValueError(
-                    f"{name} requires {needs.rule(other)}; received {name}={_plain(value)}, {needs.field}={_plain(other)}"
+                    f"{name} requires {needs.rule(other)}; received {name}={_plain(value)}, {needs.field}={_plain(other)}. "
+                    f"Leave {name} out, or change {needs.field}"
                 )
         return self
 

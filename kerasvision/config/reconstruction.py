@@ -59,7 +59,7 @@ class Reconstruction(MeasuredTask):
     >>> Reconstruction(noise_amount=0.3)
     Traceback (most recent call last):
     ...
-    kerasvision.errors.ConfigError: Reconstruction: noise_amount requires noise; received noise_amount=0.3, noise=None.
+    kerasvision.errors.ConfigError: Reconstruction: noise_amount requires noise; received noise_amount=0.3, noise=None. ...
     """
 
     implementation: ClassVar[str] = "kerasvision.tasks.reconstruction.task:ReconstructionTask"

@@ -21,6 +21,7 @@ from kerasvision.config.preparing import Splits
 from kerasvision.config.published import PACKAGED
 from kerasvision.config.training import Training
 from kerasvision.data.first_look import FirstLook
+from kerasvision.data.recipe import Choice, Recipe
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.errors import ConfigError, DataError
 
@@ -49,60 +50,6 @@ UNEVEN = 3
 MOST_WEIGHED = 30
 # A class of at most this many images has none to spare for validation.
 HANDFUL = 6
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One setting of an experiment.
-
-    Attributes:
-        setting: its name, such as "augment".
-        code: its value in Python, indented for its place in the file.
-        why: the reason, in a sentence or two.
-    """
-
-    setting: str
-    code: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The settings of a first pipeline.
-
-    Attributes:
-        summary: what is trained, in a few words.
-        reason: why this recipe was chosen.
-        expected: split -> class -> how many images it gets.
-        epochs: passes over the training images.
-        is_final: whether another network is trained on all images after the verdict.
-        choices: the settings, in the order of the file.
-        also: sentences about what else could be learned from these images.
-    """
-
-    summary: str
-    reason: str
-    expected: Mapping[str, Counter[str]]
-    epochs: int
-    is_final: bool
-    choices: tuple[Choice, ...]
-    also: tuple[str, ...] = ()
-
-    @property
-    def trainings(self) -> list[int]:
-        """On how many images each training trains: the judged one, and the final one if there is one."""
-        sizes = self.split_sizes
-        return [sizes[TRAIN], sum(sizes.values())] if self.is_final else [sizes[TRAIN]]
-
-    @property
-    def split_sizes(self) -> dict[str, int]:
-        """Split -> how many images it gets."""
-        return {split: of.total() for split, of in self.expected.items()}
-
-    @property
-    def unjudged(self) -> tuple[str, ...]:
-        """The classes without a test image."""
-        return tuple(label for label in self.expected[TRAIN] if not self.expected[TEST][label])
 
 
 def choose(look: FirstLook, *, network: str | None, epochs: int | None = None) -> Recipe:
@@ -412,12 +359,11 @@ def _gate(plan: _Plan) -> Choice:
     why = f"A model that always predicts the largest class, {largest!r}, is right for about {share:.1%} of the test images."
     if plan.is_uneven:
         metric, share = "balanced_accuracy", 1 / len(judged)
-        why = f"{why} Balanced accuracy counts all classes that have test images alike: that model has {share:.1%}."
+        why = f"{why} Balanced accuracy gives all classes with test images the same weight: that model has {share:.1%}."
     if len(judged) == 1:
         metric, share = "balanced_accuracy", 1 / len(plan.look.counts)
-        why = (
-            f"Only {largest!r} has test images: a model that always predicts it passes every gate. Add images of the others."
-        )
+        passes = f"Only {largest!r} has test images: a model that always predicts it passes every gate."
+        why = f"{passes} Add images of the other classes."
     return Choice("gate", f'c.Gate(c.AtLeast("{metric}", {_just_above(share):.2f}))', why)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from kerasvision.config.preparing import Splits
-from kerasvision.data.recipes import Choice
+from kerasvision.data.recipe import Choice
 from kerasvision.data.splits import TEST, TRAIN, VALIDATION
 from kerasvision.errors import DataError
 

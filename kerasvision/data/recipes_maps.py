@@ -8,7 +8,7 @@ The first network is that of the pipeline coco_segmentation.
 """
 
 from kerasvision.data.maps_look import MapsLook
-from kerasvision.data.recipes import Choice, Recipe
+from kerasvision.data.recipe import Choice, Recipe
 from kerasvision.data.recipes_annotated import (
     FEW_IMAGES,
     Plan,

@@ -9,7 +9,7 @@ The networks are those of the pipelines coco_detection and shapes_detection.
 
 from kerasvision.config.forms import source_of_maps
 from kerasvision.data.objects_look import ObjectsLook
-from kerasvision.data.recipes import Choice, Recipe
+from kerasvision.data.recipe import Choice, Recipe
 from kerasvision.data.recipes_annotated import (
     FEW_IMAGES,
     Plan,

@@ -5,7 +5,7 @@ photos, and ImageNet weights are installed        a linear layer on EfficientNet
 anything else                                     a quarter of ResNet-18, from nothing
 """
 
-from kerasvision.data.recipes import Choice, Recipe
+from kerasvision.data.recipe import Choice, Recipe
 from kerasvision.data.recipes_annotated import (
     FEW_IMAGES,
     Plan,

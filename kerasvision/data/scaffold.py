@@ -11,7 +11,7 @@ from kerasvision.config.sources import ImageFolder, Source
 from kerasvision.data.first_look import FirstLook
 from kerasvision.data.maps_look import MapsLook
 from kerasvision.data.objects_look import ObjectsLook
-from kerasvision.data.recipes import Choice, Recipe
+from kerasvision.data.recipe import Choice, Recipe
 from kerasvision.data.tags_look import TagsLook
 from kerasvision.data.values_look import ValuesLook
 from kerasvision.errors import ConfigError

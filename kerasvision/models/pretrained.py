@@ -179,10 +179,10 @@ def _with_torch_weights(name: str, make: Make, num_classes: int | None, file: Pa
     tensors = tensors_in(file)
     stored = our_layers(whole, family, tensors, file)
     if family == "efficientnet_lite" and _ONLY_TIMM in tensors:
-        # timm has two networks whose layers are named alike. Nothing in the file says of which it is.
+        # timm has two networks whose layers are named alike. Nothing in the file says which of them it is of.
         say(
-            f"{file} has timm's names. It is read as timm's tf_{name}; timm's {name} pads its images, scales them and "
-            "normalizes in another way, and its weights would give wrong answers here"
+            f"{file} has timm's names. It is read as timm's tf_{name}; timm's {name} pads and scales images differently, so "
+            "its weights would give wrong answers here"
         )
     classes = stored["logits"][-1].shape[0] if "logits" in stored else None
     load_layers(_receivers(model, make, stored, same_head=classes == num_classes and names_fit), stored, file)

@@ -340,13 +340,13 @@ def test_a_folder_that_is_missing_is_answered_with_the_option_to_change(new):
         new("pets", "--images", "photos")
 
 
-def test_a_file_that_is_no_table_of_images_is_answered_with_the_folder_above_it(new, photos):
+def test_a_file_that_is_no_table_of_images_is_answered_with_the_folder_of_all_classes(new, photos):
     photos({"cat": 1, "dog": 1})
     Path("photos/classes.csv").write_text("id,name\n1,cat\n", encoding="utf-8")
     photo = next(Path("photos/cat").iterdir())
     for file in (photo, Path("photos/classes.csv")):
         with pytest.raises(
-            DataError, match=rf"{file} is another file\. Give --images the folder above it, such as /.*photos"
+            DataError, match=rf"{file} is another file\. Give --images the folder .*, such as /[^;]*/photos; "
         ):
             new("pets", "--images", str(file))
 
