@@ -84,6 +84,14 @@ def _module(folder, name):
     return module
 
 
+@pytest.fixture(scope="session", autouse=True)
+def protocols_are_read_once():
+    """See `warm.protocols_read_once`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*_module(".", "warm").protocols_read_once())
+        yield
+
+
 @pytest.fixture(scope="session")
 def warm():
     """`warm.run(code, *arguments)` runs a Python program in a process that has already imported TensorFlow."""
