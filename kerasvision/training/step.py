@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision.errors import ConfigError
+from kerasvision.ops.kernel_gradients import as_products
 from kerasvision.ops.rows import has_rows_only
 from kerasvision.tasks.base import Collected, Objective
 from kerasvision.training.collecting import CollectedRows
@@ -193,7 +194,7 @@ class TrainStep:
             return number + 1, lost, losses.write(number, tf.cast(loss, tf.float32))
 
         # Operations outside `strategy.run` concern all replicas, and need the scope to know them.
-        with self._strategy.scope():
+        with self._strategy.scope(), as_products(self.network):
             done, lost, losses = tf.while_loop(
                 lambda number, lost, losses: (number < steps) & ~lost,
                 one,
