@@ -70,14 +70,17 @@ def _convolved(layer: layers.Conv2D, inputs: tf.Tensor, kernel: Any) -> tf.Tenso
     @tf.custom_gradient
     def convolved(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            of_inputs = tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=tf.shape(inputs),
-                filter=kernel,
-                out_backprop=upstream,
-                strides=[1, stride, stride, 1],
-                padding=padding,
-            )
-            return of_inputs, kernel_gradient(inputs, upstream, size=layer.kernel_size, stride=stride, padding=padding)
+            of_kernel = kernel_gradient(inputs, upstream, size=layer.kernel_size, stride=stride, padding=padding)
+            # One after the other: at the same time, the two would share the cores and their caches, which takes longer.
+            with tf.control_dependencies([of_kernel]):
+                of_inputs = tf.raw_ops.Conv2DBackpropInput(
+                    input_sizes=tf.shape(inputs),
+                    filter=kernel,
+                    out_backprop=upstream,
+                    strides=[1, stride, stride, 1],
+                    padding=padding,
+                )
+            return of_inputs, of_kernel
 
         return usual(inputs, kernel), gradients
 
