@@ -67,8 +67,7 @@ def _convolved(layer: layers.Conv2D, inputs: tf.Tensor, kernel: Any) -> tf.Tenso
         return usual(inputs, kernel)
     stride, padding = layer.strides[0], layer.padding.upper()
 
-    @tf.custom_gradient
-    def convolved(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    def with_gradients(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             of_kernel = kernel_gradient(inputs, upstream, size=layer.kernel_size, stride=stride, padding=padding)
             # One after the other: at the same time, the two would share the cores and their caches, which takes longer.
@@ -84,7 +83,8 @@ def _convolved(layer: layers.Conv2D, inputs: tf.Tensor, kernel: Any) -> tf.Tenso
 
         return usual(inputs, kernel), gradients
 
-    return convolved(inputs, kernel)
+    outputs: tf.Tensor = tf.custom_gradient(with_gradients)(inputs, kernel)
+    return outputs
 
 
 def pays(layer: layers.Conv2D, inputs: tf.Tensor) -> bool:
@@ -94,7 +94,7 @@ def pays(layer: layers.Conv2D, inputs: tf.Tensor) -> bool:
     _, height, width, filters = layer.compute_output_shape(inputs.shape)
     if None in (height, width) or inputs.dtype != tf.bfloat16:
         return False
-    return min(inputs.shape[-1], filters) >= max(LEAST_CHANNELS, CHANNELS_PER_PIXEL * height * width)
+    return bool(min(inputs.shape[-1], filters) >= max(LEAST_CHANNELS, CHANNELS_PER_PIXEL * height * width))
 
 
 def kernel_gradient(
