@@ -80,6 +80,33 @@ def test_only_a_step_traced_within_the_context_has_products():
     assert all("convolution_op" not in vars(layer) for layer in network._flatten_layers())
 
 
+def test_the_gradient_of_a_frozen_kernel_is_not_computed():
+    """Otherwise a layer below it would wait for a gradient that nobody needs."""
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential([keras.Input((4, 4, 2)), layers.Conv2D(2, 1), layers.Conv2D(2, 1)])
+    network.layers[1].trainable = False
+    with as_products(network):
+        step = tf.function(lambda images: loss_and_traced(network, images), autograph=False)
+        graph = step.get_concrete_function(random(2, 4, 4, 2)).graph
+    needed, seen = [graph.outputs[0].op], set()
+    while needed:
+        operation = needed.pop()
+        if operation.name not in seen:
+            seen.add(operation.name)
+            needed += [*(one.op for one in operation.inputs), *operation.control_inputs]
+    products = [one.name for one in graph.get_operations() if one.type == "MatMul"]
+    assert len(products) == 2
+    assert len(seen.intersection(products)) == 1
+
+
+def test_nothing_changes_where_there_is_a_gpu(monkeypatch):
+    network, images = a_network(), random(2, 6, 6, 4)
+    before = operations(network, images)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    with as_products(network):
+        assert operations(network, images) == before
+
+
 @pytest.mark.parametrize(
     ("side", "channels", "filters", "kernel", "dtype", "expected"),
     [
