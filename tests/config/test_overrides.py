@@ -147,7 +147,7 @@ VALUES = st.one_of(st.text(max_size=20), DATA.map(json.dumps), DATA.map(repr), C
 @example("training.optimizer", "c.Adam(" * 3000)
 @example("gate.rules", "3")
 @example("search", '{"space": {"training.epochs": {"kind": "float"}}}')
-@settings(max_examples=120)
+@settings(max_examples=60)
 def test_every_text_gives_settings_or_an_error_in_words(path, value):
     try:
         made = with_overrides(DIGITS, [f"{path}={value}"])

@@ -60,7 +60,7 @@ def is_as_tensorflow(best, row, boxes, scores, **options):
     assert not any(np.any(best[name][row, count:]) for name in ("boxes", "scores", "class_numbers"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(some_boxes, some_scores), min_size=2, max_size=2))
 def test_each_image_gets_the_boxes_of_tensorflows_suppression_for_each_class(images):
     best = CHOOSE(*(np.stack(part) for part in zip(*images, strict=True)))

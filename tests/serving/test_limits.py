@@ -192,7 +192,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_the_depth_and_the_keys_of_a_text_are_those_of_what_it_says(value):
     def depth(value):
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
@@ -217,14 +217,14 @@ def read(text, parse):
 
 
 @given(VALUES, st.integers(1, 40))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_in_pieces_a_text_says_what_it_says_as_a_whole(value, piece_bytes):
     text = json.dumps(value, ensure_ascii=False).encode()
     assert parse_pieces(text, list(cut(text, piece_bytes))) == value
 
 
 @given(VALUES, st.integers(1, 40), st.data())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_in_pieces_what_is_no_json_is_none(value, piece_bytes, data):
     text = json.dumps(value, ensure_ascii=False)
     place = data.draw(st.integers(0, len(text)))

@@ -89,7 +89,7 @@ def expected_of_class(number, labels, scores, weights):
     return {f"{name}[{CLASSES[number]}]": value for name, value in found.items()}
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(weighted_answers())
 def test_every_metric_equals_scikit_learns_with_weights_or_has_no_value(drawn):
     check_every_metric(*drawn)

@@ -80,7 +80,7 @@ MOVING = [
 
 
 @pytest.mark.parametrize("config", MOVING, ids=lambda config: config.kind.rpartition(":")[2])
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(seed=SEEDS, numbers=st.lists(UNIT, min_size=6, max_size=6))
 def test_a_map_moves_with_its_pixels(config, seed, numbers):
     result = in_a_graph(config)(own_maps(seed), tf.constant([numbers[: config.draws]], tf.float32))
@@ -88,7 +88,7 @@ def test_a_map_moves_with_its_pixels(config, seed, numbers):
 
 
 @pytest.mark.parametrize("config", [c.CutMix(), c.Mosaic()], ids=["CutMix", "Mosaic"])
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(seed=SEEDS)
 def test_parts_of_other_images_bring_their_maps(config, seed):
     numbers = np.random.default_rng(seed).random((4, config.draws), np.float32)
@@ -103,7 +103,7 @@ def test_a_mosaic_that_is_not_chosen_keeps_its_map():
     np.testing.assert_array_equal(result["label_map"], batch["label_map"])
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(seed=SEEDS, numbers=st.tuples(UNIT, UNIT))
 def test_pixels_that_repeat_the_border_say_nothing(seed, numbers):
     result = in_a_graph(c.PadCrop(pad=5))(own_maps(seed), tf.constant([numbers], tf.float32))

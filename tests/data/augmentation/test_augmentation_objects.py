@@ -63,7 +63,7 @@ def extent(mask):
 
 
 @pytest.mark.parametrize("config", MOVING, ids=lambda config: config.kind.rpartition(":")[2])
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(rectangle=rectangles(), numbers=st.tuples(UNIT, UNIT, UNIT))
 def test_boxes_and_masks_lie_where_the_painted_pixels_are(config, rectangle, numbers):
     batch = painted(rectangle)
@@ -87,7 +87,7 @@ def test_boxes_and_masks_lie_where_the_painted_pixels_are(config, rectangle, num
 
 
 @pytest.mark.slow
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(rectangle=rectangles(), numbers=st.lists(UNIT, min_size=4, max_size=4), magnitude=st.floats(0, 10))
 def test_boxes_follow_every_step_of_rand_augment(rectangle, numbers, magnitude):
     config = a.RandAugment(operations=2, magnitude=magnitude, fill=0)

@@ -36,7 +36,7 @@ def rand_augmented(image, name, *, magnitude=9.0, sign=1, fill=128.0):
     return augmenter({"image": tf.constant(image[None], tf.float32)}, tf.constant(numbers))["image"].numpy()[0]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(image=IMAGES)
 def test_equalize_equals_pillows(image):
     np.testing.assert_array_equal(pillow_operations.equalize(tf.constant(image)), pillows(image, ImageOps.equalize))
@@ -47,7 +47,7 @@ def test_equalize_equals_pillows_on_a_photo():
     np.testing.assert_array_equal(pillow_operations.equalize(tf.constant(PHOTO)), pillows(PHOTO, ImageOps.equalize))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(image=IMAGES)
 def test_autocontrast_equals_its_formula_in_whole_numbers_and_pillows_to_one(image):
     result = pillow_operations.autocontrast(tf.constant(image)).numpy()
@@ -58,7 +58,7 @@ def test_autocontrast_equals_its_formula_in_whole_numbers_and_pillows_to_one(ima
     assert np.abs(result.astype(int) - pillows(image, ImageOps.autocontrast)).max() <= 1
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(image=IMAGES, factor=st.floats(0.125, 1.875, width=32))
 @pytest.mark.parametrize("name", ["color", "contrast", "brightness", "sharpness"])
 def test_enhancers_equal_pillows(name, image, factor):
