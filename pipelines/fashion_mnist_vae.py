@@ -29,10 +29,10 @@ EXPERIMENT = c.Experiment(
     ),
     splits=c.Splits(validation=0),
     transform=c.Transform(image_size=(28, 28), color_mode="grayscale"),
-    task=c.Generation(loss="elbo", conditional=True, latent_size=10, kl_weight=4),
-    model=c.Model(name="vae", options={"channels": 16}),
+    task=c.Generation(loss="elbo", conditional=True, latent_size=64, pixel_deviation=0.05, sample_temperature=0.6),
+    model=c.Model(name="vae", options={"channels": 32, "couplings": 8}),
     training=c.Training(
-        epochs=12,
+        epochs=10,
         batch_size=128,
         optimizer=c.Adam(learning_rate=2e-3),
         schedule="cosine",

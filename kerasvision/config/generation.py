@@ -29,7 +29,8 @@ class Generation(MeasuredTask):
 
     - `elbo`, for a variational autoencoder: the negative evidence lower bound in nats, -E[log p(x | z, y)] + KL(q(z | x) ||
       N(0, 1)), with one draw of z, and KL = sum(mean^2 + variance - log variance - 1) / 2 (Kingma & Welling, 2014,
-      https://arxiv.org/abs/1312.6114, equations 7 and 10). With `pixel_deviation` None, p is a Bernoulli distribution of
+      https://arxiv.org/abs/1312.6114, equations 7 and 10). With couplings, `vae` also learns the prior p(z | y); KL is
+      then -log p(z | y) of this draw, minus the entropy of q. With `pixel_deviation` None, p is a Bernoulli distribution of
       each value, as in the paper's section C.1. Grey values are not bits, so this is then a bound on no likelihood of
       images (Loaiza-Ganem & Cunningham, 2019, https://arxiv.org/abs/1907.06845). With a number, p is normal with this
       deviation.
@@ -68,6 +69,7 @@ class Generation(MeasuredTask):
     reads: ClassVar[frozenset[ExamplePart]] = frozenset({"label"})
     used_with: ClassVar[Mapping[str, Needs]] = {
         **dict.fromkeys(("kl_weight", "pixel_deviation"), Needs("loss", ("elbo",))),
+        "sample_temperature": Needs("loss", ("elbo",)),
         "classifier": Needs("conditional", (True,)),
     }
     locations: ClassVar[frozenset[str]] = frozenset({"classifier"})
@@ -88,6 +90,12 @@ class Generation(MeasuredTask):
     )
     pixel_deviation: float | None = Field(
         default=None, gt=0, description="deviation of a normal distribution of each value in [0, 1]; None: Bernoulli"
+    )
+    sample_temperature: float = Field(
+        default=1.0,
+        gt=0,
+        description="factor on the random numbers of a sample: below 1, samples are more typical and less diverse (Kingma & "
+        "Dhariwal, 2018, https://arxiv.org/abs/1807.03039, section 6); the training does not use it",
     )
     classifier: Path | None = Field(
         default=None,

@@ -54,6 +54,9 @@ def check_generator(options: Mapping[str, Any]) -> None:
     channels = options.get("channels", 1)
     if type(channels) is not int or channels < 1:
         raise ConfigError("channels must be a positive integer", received=channels)
+    couplings = options.get("couplings", 0)
+    if type(couplings) is not int or couplings < 0:
+        raise ConfigError("couplings must be a whole number from 0", received=couplings)
     if "latent_size" in options:
         raise ConfigError(
             "latent_size is a setting of the task", received=options["latent_size"], hint="set task.latent_size"

@@ -20,6 +20,8 @@ from kerasvision.errors import ConfigError
 from kerasvision.models.blocks import check_positive
 
 IMAGE, NOISE, LABEL = "image", "noise", "label"
+# The outputs of an autoencoder with a learned prior; see `kerasvision.models.vae`.
+PRIOR_NOISE, LOG_DETERMINANT, PRIOR_CODE = "prior_noise", "log_determinant", "prior_code"
 # The layer of an autoencoder that all classes share: the encoder receives the label after it.
 FEATURES = "encoder_flatten"
 
@@ -91,6 +93,11 @@ def computed(network: keras.Model, given: Mapping[str, Any], *, to: str) -> Any:
         if wanted in known:
             return known[wanted]
     raise ConfigError(f"the layer {to} of {network.name} depends on more than {', '.join(given)}")
+
+
+def has_learned_prior(network: keras.Model) -> bool:
+    """Whether the network makes codes of noise by couplings."""
+    return isinstance(network.output, dict) and PRIOR_CODE in network.output
 
 
 def label_count(network: keras.Model) -> int:

@@ -9,13 +9,28 @@
 
 The paper's networks have one hidden layer; here each side has a convolution for every halving of the image. There is no
 batch normalisation, so the images of a batch do not meet.
+
+The prior of the code is standard normal, as in the paper. With `couplings` it is learned, see
+`kerasvision.models.couplings`.
 """
 
 import keras
 from keras import KerasTensor, layers, ops
 
+from kerasvision.errors import ConfigError
 from kerasvision.models.blocks import he_normal
-from kerasvision.models.generators import FEATURES, IMAGE, NOISE, inputs, joined, map_sizes
+from kerasvision.models.couplings import Couplings
+from kerasvision.models.generators import (
+    FEATURES,
+    IMAGE,
+    LOG_DETERMINANT,
+    NOISE,
+    PRIOR_CODE,
+    PRIOR_NOISE,
+    inputs,
+    joined,
+    map_sizes,
+)
 
 KERNEL = 4
 # Width of the layer between the smallest map and the code.
@@ -56,7 +71,12 @@ def decoder(x: KerasTensor, *, sizes: list[tuple[int, int, int]], image_channels
 
 
 def vae(
-    *, image_shape: tuple[int, int, int], num_classes: int | None, latent_size: int = 20, channels: int = 32
+    *,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    latent_size: int = 20,
+    channels: int = 32,
+    couplings: int = 0,
 ) -> keras.Model:
     """A variational autoencoder: 1,691,369 trainable weights for 28 x 28 x 1 without classes.
 
@@ -69,14 +89,19 @@ def vae(
         num_classes: how many classes images can be asked of; None: it is not conditional.
         latent_size: how many numbers a code has.
         channels: of the largest map; each map of half the size has twice as many.
+        couplings: of the learned prior; 0: it is standard normal. A code has at least 2 numbers then.
 
     Returns:
         Model from the inputs that `kerasvision.models.generators` names to `logits` float32 (N, H, W, C), whose sigmoid is
-        the restored image in [0, 1], and `mean` and `log_variance` float32 (N, latent_size).
+        the restored image in [0, 1], and `mean` and `log_variance` float32 (N, latent_size). With couplings also
+        `prior_noise` float32 (N, latent_size), the noise that the prior makes this code of, with its `log_determinant`
+        float32 (N,), and `prior_code` float32 (N, latent_size), the code that the prior makes of the input `noise`.
 
     Raises:
-        ConfigError: an image that it cannot make, or a number that is not positive.
+        ConfigError: an image that it cannot make, a number that is not positive, or couplings of a code of one number.
     """
+    if couplings and latent_size < 2:
+        raise ConfigError("couplings require codes of at least 2 numbers", received=latent_size, hint="set task.latent_size")
     given = inputs(image_shape, num_classes=num_classes, latent_size=latent_size, channels=channels)
     sizes = map_sizes(image_shape, channels=channels)
     dtype = keras.config.floatx()
@@ -88,4 +113,9 @@ def vae(
     logits = decoder(joined(code, given, name="decoder_join"), sizes=sizes, image_channels=image_shape[-1])
     picture = layers.Activation("sigmoid", dtype=dtype, name="picture")(logits)
     outputs = {"logits": logits, "mean": mean, "log_variance": log_variance, "picture": picture}
+    if couplings:
+        prior = Couplings(couplings, size=latent_size, given=given)
+        noise, log_determinant = prior.to_noise(code)
+        found = {PRIOR_NOISE: noise, LOG_DETERMINANT: log_determinant, PRIOR_CODE: prior.to_code(given[NOISE])}
+        outputs |= {name: layers.Identity(dtype=dtype, name=name)(value) for name, value in found.items()}
     return keras.Model(list(given.values()), outputs, name="vae")

@@ -31,7 +31,7 @@ from kerasvision.config.loading import load_experiment
 from kerasvision.data.png import encode_png
 from kerasvision.served.model import ServedModel
 from kerasvision.tasks.base import SplitPixels, make_task
-from kerasvision.tasks.generation.answers import pictures_of
+from kerasvision.tasks.generation import answers
 from kerasvision.tasks.generation.judging import judged_samples
 from kerasvision.tasks.generation.noise import noise_of_samples
 from kerasvision.tasks.generation.pictures import as_pixels
@@ -136,7 +136,7 @@ def trained(experiment, pixels, labels, minutes):
 
 def samples_of(task, network, labels):
     """A sample of each of these classes: uint8 (N, 28, 28, 1)."""
-    draw, made = tf.function(pictures_of(network)), []
+    draw, made = tf.function(answers.samples_of(network, settings=task.settings)), []
     for start in range(0, len(labels), 250):
         some = labels[start : start + 250]
         numbers = tf.range(start, start + len(some), dtype=tf.int64)

@@ -39,7 +39,10 @@ COMPUTES = {
 # Their commands take the longest; tests of each command are in tests/cli and tests/models.
 LONG = (
     "docs/tutorial.md",
-    *(f"docs/how-to/{page}.md" for page in ("captions", "data", "detection", "explain", "networks", "runs", "serve", "transfer")),
+    *(
+        f"docs/how-to/{page}.md"
+        for page in ("captions", "data", "detection", "explain", "networks", "runs", "serve", "transfer")
+    ),
 )
 # Commands that compute nothing.
 LIGHT = r"sed |kerasvision (?:advise|compile|new|plan|settings) "

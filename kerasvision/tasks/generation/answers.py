@@ -7,7 +7,18 @@ import numpy as np
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision.models.generators import FEATURES, IMAGE, LABEL, computed, label_count
+from kerasvision.models.generators import (
+    FEATURES,
+    IMAGE,
+    LABEL,
+    LOG_DETERMINANT,
+    NOISE,
+    PRIOR_CODE,
+    PRIOR_NOISE,
+    computed,
+    has_learned_prior,
+    label_count,
+)
 from kerasvision.served.signatures import LABEL_INPUT, NUMBER_INPUT, SAMPLE_PNG, SAMPLE_SIGNATURE, SEED_INPUT, VALID
 from kerasvision.tasks.base import ExtraSignature, Predictions
 from kerasvision.tasks.generation.losses import bound_parts
@@ -55,7 +66,7 @@ def predictor(model: keras.Model, *, settings: c.Generation) -> Callable[[tf.Ten
 
 def code_of(model: keras.Model, images: tf.Tensor, labels: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
     """The mean and the logarithm of the variance of images' codes, float32 (N, Z), for one-hot labels if there are any."""
-    return _code(model, {IMAGE: images} if labels is None else {IMAGE: images, LABEL: labels})
+    return _code(model, _with_labels(IMAGE, images, labels))
 
 
 def _code(model: keras.Model, given: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -64,21 +75,40 @@ def _code(model: keras.Model, given: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor
 
 
 def pictures_of(model: keras.Model, *, to: str = "picture") -> Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]:
-    """A function from noise float32 (N, Z), and one-hot labels float32 (N, K) if there are any, to images in [0, 1].
+    """A function from codes float32 (N, Z), and one-hot labels float32 (N, K) if there are any, to images in [0, 1].
 
     With `to="logits"`, it returns their logits, if the network has such a layer.
     """
 
-    def pictures(noise: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
-        given = {"code": noise} if labels is None else {"code": noise, LABEL: labels}
-        return tf.cast(computed(model, given, to=to), tf.float32)
+    def pictures(codes: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
+        return tf.cast(computed(model, _with_labels("code", codes, labels), to=to), tf.float32)
 
     return pictures
 
 
+def samples_of(model: keras.Model, *, settings: c.Generation) -> Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor]:
+    """A function from standard normal noise float32 (N, Z), and one-hot labels if there are any, to images in [0, 1].
+
+    The noise is multiplied by `task.sample_temperature`. A learned prior makes codes of it; otherwise it is the code.
+    """
+    pictures = pictures_of(model)
+
+    def samples(noise: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
+        codes = settings.sample_temperature * noise
+        if has_learned_prior(model):
+            codes = computed(model, _with_labels(NOISE, codes, labels), to=PRIOR_CODE)
+        return pictures(codes, labels)
+
+    return samples
+
+
+def _with_labels(name: str, values: tf.Tensor, labels: tf.Tensor | None) -> dict[str, tf.Tensor]:
+    return {name: values} if labels is None else {name: values, LABEL: labels}
+
+
 def extra_signatures(model: keras.Model, *, settings: c.Generation, classes: Sequence[str]) -> dict[str, ExtraSignature]:
     """`sample`, which makes images; with `elbo` also `restore`, which restores an image from its code."""
-    found = {SAMPLE_SIGNATURE: _sample(model, size=settings.latent_size, classes=classes)}
+    found = {SAMPLE_SIGNATURE: _sample(model, settings=settings, classes=classes)}
     if settings.loss == "elbo":
         found[RESTORE_SIGNATURE] = _restore(model, settings=settings, classes=classes)
     return found
@@ -105,16 +135,16 @@ def _one_hot(labels: tf.Tensor, classes: Sequence[str]) -> tf.Tensor:
     return tf.cast(labels[:, tf.newaxis] == tf.constant(list(classes)), tf.float32)
 
 
-def _sample(model: keras.Model, *, size: int, classes: Sequence[str]) -> ExtraSignature:
-    pictures, is_conditional = pictures_of(model), label_count(model) > 0
+def _sample(model: keras.Model, *, settings: c.Generation, classes: Sequence[str]) -> ExtraSignature:
+    samples, is_conditional = samples_of(model, settings=settings), label_count(model) > 0
     inputs = {name: tf.TensorSpec([None], tf.int64) for name in (SEED_INPUT, NUMBER_INPUT)}
     inputs |= {LABEL_INPUT: tf.TensorSpec([None], tf.string)} if is_conditional else {}
 
     def answer(seed: tf.Tensor, number: tf.Tensor, label: tf.Tensor | None = None) -> Predictions:
         labels = None if label is None else _one_hot(label, classes)
         valid = number >= 0 if labels is None else (number >= 0) & (tf.reduce_sum(labels, axis=1) > 0)
-        noise = noise_of_samples(seed, tf.maximum(number, tf.constant(0, tf.int64)), size=size)
-        files = as_png(pictures(noise, labels))
+        noise = noise_of_samples(seed, tf.maximum(number, tf.constant(0, tf.int64)), size=settings.latent_size)
+        files = as_png(samples(noise, labels))
         return {SAMPLE_PNG: tf.where(valid, files, tf.constant("")), VALID: valid}
 
     asked = np.arange(8, dtype=np.int64)
@@ -144,6 +174,9 @@ def _restore(model: keras.Model, *, settings: c.Generation, classes: Sequence[st
         for draw in draws:
             code = mean + tf.exp(log_variance / 2) * draw
             outputs = {"logits": logits_of(code, labels), "mean": mean, "log_variance": log_variance}
+            if has_learned_prior(model):
+                given = _with_labels("code", code, labels)
+                outputs |= {name: computed(model, given, to=name) for name in (PRIOR_NOISE, LOG_DETERMINANT)}
             parts.append(bound_parts(images, outputs, pixel_deviation=settings.pixel_deviation))
         values = tf.cast(tf.size(images[0]), tf.float32)
         means = {name: tf.add_n([part[name] for part in parts]) / DRAWS / values for name in parts[0]}

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from kerasvision import config as c
-from kerasvision.models.generators import weights_of
+from kerasvision.models.generators import LOG_DETERMINANT, PRIOR_NOISE, weights_of
 from kerasvision.tasks.base import Player
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
@@ -23,7 +23,8 @@ def bound_parts(
 
     Args:
         images: float32 (N, H, W, C) in [0, 1].
-        outputs: `logits`, of that shape; `mean` and `log_variance`, float32 (N, Z).
+        outputs: `logits`, of that shape; `mean` and `log_variance`, float32 (N, Z). With a learned prior also `prior_noise`,
+            float32 (N, Z), and `log_determinant`, float32 (N,); see `kerasvision.models.vae`.
         pixel_deviation: see `kerasvision.config.Generation`.
 
     >>> outputs = {"logits": tf.zeros((1, 1, 2, 1)), "mean": tf.constant([[2.0]]), "log_variance": tf.zeros((1, 1))}
@@ -38,8 +39,13 @@ def bound_parts(
         apart = (images - tf.sigmoid(logits)) / pixel_deviation
         of_values = tf.square(apart) / 2 + math.log(pixel_deviation) + math.log(2 * math.pi) / 2
     mean, log_variance = (tf.cast(outputs[name], tf.float32) for name in ("mean", "log_variance"))
-    divergence = (tf.square(mean) + tf.exp(log_variance) - log_variance - 1) / 2
-    return {"reconstruction_loss": tf.reduce_sum(of_values, axis=(1, 2, 3)), "kl_divergence": tf.reduce_sum(divergence, -1)}
+    if PRIOR_NOISE in outputs:
+        # One draw of -log p(z); the entropy of q is known.
+        noise, log_determinant = (tf.cast(outputs[name], tf.float32) for name in (PRIOR_NOISE, LOG_DETERMINANT))
+        divergence = tf.reduce_sum(tf.square(noise) - log_variance - 1, -1) / 2 - log_determinant
+    else:
+        divergence = tf.reduce_sum(tf.square(mean) + tf.exp(log_variance) - log_variance - 1, -1) / 2
+    return {"reconstruction_loss": tf.reduce_sum(of_values, axis=(1, 2, 3)), "kl_divergence": divergence}
 
 
 def game_parts(outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -14,7 +14,7 @@ from PIL import Image
 from kerasvision import config as c
 from kerasvision.models.generators import label_count
 from kerasvision.tasks.base import Judgement, Lessons
-from kerasvision.tasks.generation.answers import pictures_of
+from kerasvision.tasks.generation.answers import samples_of
 from kerasvision.tasks.generation.noise import noise_of_samples
 from kerasvision.tasks.generation.reference import Reference
 
@@ -48,9 +48,9 @@ def epoch_picture(network: keras.Model, *, settings: c.Generation) -> Callable[[
 
     With classes, a column has one class (the first 20), and a row has one noise.
     """
-    pictures, count = pictures_of(network), min(label_count(network), MOST_CLASSES)
+    samples, count = samples_of(network, settings=settings), min(label_count(network), MOST_CLASSES)
     noise, labels = _fixed(settings.latent_size, rows=ROWS, columns=count or COLUMNS, classes=label_count(network))
-    draw = tf.function(lambda: pictures(noise, labels), autograph=False)
+    draw = tf.function(lambda: samples(noise, labels), autograph=False)
     return lambda: sheet(as_pixels(draw()), columns=count or COLUMNS)
 
 
@@ -65,9 +65,9 @@ def taught(
         inputs: of the network for these images: images, noise float32 (N, Z), and perhaps labels.
         settings: of the task.
     """
-    pictures, classes = pictures_of(network), label_count(network)
+    samples, classes = samples_of(network, settings=settings), label_count(network)
     figures = {"Samples": sheet_figure(epoch_picture(network, settings=settings)(), width=classes or COLUMNS)}
-    way = as_pixels(_between(pictures, size=settings.latent_size, classes=classes))
+    way = as_pixels(_between(samples, size=settings.latent_size, classes=classes))
     figures["From one code to another"] = sheet_figure(sheet(way, columns=STEPS), width=STEPS)
     if settings.loss == "elbo":
         given, noise, *labels = inputs
@@ -120,20 +120,20 @@ def _fixed(size: int, *, rows: int, columns: int, classes: int) -> tuple[tf.Tens
     return noise, tf.one_hot(places % columns, classes) if classes else None
 
 
-def _between(pictures: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor], *, size: int, classes: int) -> tf.Tensor:
-    """For each of six pairs of codes the images of ten codes on the way: (1 - t) a + t b, brought to the usual length.
+def _between(samples: Callable[[tf.Tensor, tf.Tensor | None], tf.Tensor], *, size: int, classes: int) -> tf.Tensor:
+    """For each of six pairs of noises the images of ten on the way: (1 - t) a + t b, brought to the usual length.
 
-    The codes between are scaled to sqrt(|a|^2 (1 - t) + |b|^2 t): a mean of two normal vectors is shorter than both, and
-    such a code is one that the network has hardly seen (White, 2016, https://arxiv.org/abs/1609.04468, section 2.1).
+    The noises between are scaled to sqrt(|a|^2 (1 - t) + |b|^2 t): a mean of two normal vectors is shorter than both, and
+    such a noise is one that the network has hardly seen (White, 2016, https://arxiv.org/abs/1609.04468, section 2.1).
     """
     ends = noise_of_samples(tf.zeros(2 * ROWS, tf.int64), tf.range(2 * ROWS, dtype=tf.int64), size=size).numpy()
     one, other = ends[::2, None], ends[1::2, None]
     share = np.linspace(0, 1, STEPS, dtype=np.float32)[None, :, None]
     mixed = (1 - share) * one + share * other
     wanted = (1 - share) * np.square(one).sum(-1, keepdims=True) + share * np.square(other).sum(-1, keepdims=True)
-    codes = mixed * np.sqrt(wanted / np.square(mixed).sum(-1, keepdims=True))
+    noise = mixed * np.sqrt(wanted / np.square(mixed).sum(-1, keepdims=True))
     labels = tf.one_hot(np.repeat(np.arange(ROWS), STEPS) % classes, classes) if classes else None
-    return pictures(tf.constant(codes.reshape(-1, size)), labels)
+    return samples(tf.constant(noise.reshape(-1, size)), labels)
 
 
 def _decoded(file: bytes) -> Pixels:

@@ -16,8 +16,12 @@ from kerasvision.errors import ConfigError, DataError, StageError
 from kerasvision.export.asking.made import ImageMaker, check_outputs, write_files, write_picture
 from kerasvision.export.proof.contract import check_contract
 from kerasvision.export.writing.saved_model import export_saved_model
+from kerasvision.models.generators import computed
 from kerasvision.served.model import ServedModel
 from kerasvision.tasks.base import SplitPixels, make_task
+from kerasvision.tasks.generation.answers import pictures_of, samples_of
+from kerasvision.tasks.generation.losses import bound_parts
+from kerasvision.tasks.generation.noise import noise_of_samples
 
 CLASSES = ("cat", "dog", "T-shirt/top")
 SIDE = 16
@@ -36,6 +40,15 @@ def built(task, **options):
     model = c.Model(name=NETWORKS[task.settings.loss], options={"channels": 4, **options})
     network = task.build(model, image_shape=(SIDE, SIDE, 1))
     network([np.zeros((2, *tensor.shape[1:]), np.float32) for tensor in network.inputs], training=True)
+    return network
+
+
+def with_moving_couplings(task):
+    """A network whose prior is not standard normal, as after a training."""
+    network = built(task, couplings=2)
+    for layer in network.layers:
+        if layer.name.endswith("_moves"):
+            layer.kernel.assign(RANDOM.normal(0, 0.1, layer.kernel.shape))
     return network
 
 
@@ -123,6 +136,33 @@ def test_served_answers_about_an_image(served):
     assert restored["kl_divergence"].numpy()[0] == pytest.approx(divergence, rel=1e-3)
     bad = served["elbo"].model("restore", image_bytes=file, label=tf.constant(["bird"]))
     assert not bad["valid"].numpy()[0]
+
+
+def test_a_sample_is_made_of_the_noise_times_the_temperature():
+    noise, label = RANDOM.normal(size=(4, 5)).astype(np.float32), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    network = with_moving_couplings(make("elbo"))
+    usual, cool = (
+        samples_of(network, settings=make("elbo", **fields).settings) for fields in ({}, {"sample_temperature": 0.5})
+    )
+    np.testing.assert_array_equal(cool(noise, label), usual(0.5 * noise, label))
+    # Its code is that which the prior makes of the noise, and not the noise.
+    code = computed(network, {"noise": noise, "label": label}, to="prior_code")
+    np.testing.assert_array_equal(usual(noise, label), pictures_of(network)(code, label))
+    assert np.abs(usual(noise, label) - pictures_of(network)(noise, label)).max() > 1e-3
+
+
+def test_the_bound_of_a_restored_image_is_that_of_the_training_with_a_learned_prior_too():
+    task = make("elbo")
+    network = with_moving_couplings(task)
+    images, label = tf.constant(PIXELS[:2] / np.float32(255)), tf.one_hot([1, 1], 3)
+    found = task.extra_signatures(network)["restore"].answer(images, tf.constant(["dog", "dog"]))
+    parts = []
+    for number in range(4):  # the draws of the answer
+        noise = noise_of_samples(tf.zeros(2, tf.int64), tf.fill([2], tf.constant(number, tf.int64)), size=5)
+        parts.append(bound_parts(images, network([images, noise, label], training=False), pixel_deviation=None))
+    for name in ("reconstruction_loss", "kl_divergence"):
+        expected = np.mean([part[name] for part in parts], axis=0) / SIDE**2
+        np.testing.assert_allclose(found[name], expected, rtol=1e-4)
 
 
 def test_the_bound_of_an_image_does_not_depend_on_its_batch(served):
