@@ -28,6 +28,7 @@ PIECES = {
     ("source", "task", "model", "gate"): ("shapes_detection",),
     ("source", "transform", "task", "model", "gate"): ("fashion_mnist_autoencoder",),
     ("source", "splits", "task", "model", "gate"): ("shapes_tags",),
+    ("transform", "task", "model", "gate"): ("fashion_mnist_vae",),
     ("task", "model", "gate"): ("shapes_detection",),
     ("training",): ("coco_tags",),
     ("task", "model"): ("coco_captions", "shapes_captioner"),
