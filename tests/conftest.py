@@ -21,6 +21,10 @@ from packaging.version import Version
 
 REPOSITORY = Path(__file__).parent.parent
 
+# Before NumPy and scikit-learn are imported, here and in all processes of the tests. Tests run side by side, and threads
+# that wait for each other on busy cores took a tenth of the processor time of what multiplies matrices.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
 
 def pytest_collection_finish():
     """The collected tests and their modules live to the end, so garbage collections need not look at them each time.

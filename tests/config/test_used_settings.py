@@ -25,6 +25,7 @@ ROWS = [
     (c.Reconstruction, {}, {"noise_amount": 0.5}, {}, {"noise": "gaussian"}),
     (c.Generation, {}, {"kl_weight": 2.0}, {"loss": "adversarial"}, {"loss": "elbo"}),
     (c.Generation, {}, {"pixel_deviation": 0.1}, {"loss": "adversarial"}, {"loss": "elbo"}),
+    (c.Generation, {}, {"sample_temperature": 0.7}, {"loss": "adversarial"}, {"loss": "elbo"}),
     (c.Generation, {"loss": "elbo"}, {"classifier": "digits/1"}, {}, {"conditional": True}),
     (c.Captioning, {}, {"sampling_steps": 50}, {}, {"scheduled_sampling": 0.1}),
     (c.Sgd, {}, {"nesterov": True}, {}, {"momentum": 0.9}),
