@@ -10,7 +10,7 @@ from kerasvision import lookup
 from kerasvision.config.augmentation import Mixing
 from kerasvision.config.base import Needs
 from kerasvision.config.example_parts import ExamplePart
-from kerasvision.config.generator_sizes import halvings
+from kerasvision.config.generator_sizes import check_couplings, halvings
 from kerasvision.config.listing import list_files
 from kerasvision.config.sources import AnnotationKind
 from kerasvision.config.tasks import MeasuredTask, Surroundings
@@ -95,7 +95,7 @@ class Generation(MeasuredTask):
         default=1.0,
         gt=0,
         description="factor on the random numbers of a sample: below 1, samples are more typical and less diverse (Kingma & "
-        "Dhariwal, 2018, https://arxiv.org/abs/1807.03039, section 6); the training does not use it",
+        "Dhariwal, 2018, https://arxiv.org/abs/1807.03039, section 6); the weights do not depend on it",
     )
     classifier: Path | None = Field(
         default=None,
@@ -160,6 +160,7 @@ class Generation(MeasuredTask):
         if ":" not in name:
             _check_network(name, self.loss)
             halvings(experiment.transform.image_size)
+            check_couplings(experiment.model.options.get("couplings", 0), latent_size=self.latent_size)
         if experiment.transform.scale_name != "zero_to_one":
             raise ConfigError(
                 "generation requires transform.scale='zero_to_one', the values of the images that the network makes",

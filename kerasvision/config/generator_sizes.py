@@ -43,6 +43,22 @@ def halvings(sides: tuple[int, int]) -> int:
     return max(fitting)
 
 
+def check_couplings(couplings: object, *, latent_size: int) -> None:
+    """Raises ConfigError for a learned prior of codes of a single number, which has no halves.
+
+    >>> check_couplings(2, latent_size=1)
+    Traceback (most recent call last):
+    ...
+    kerasvision.errors.ConfigError: couplings require a latent_size of at least 2; received 1. Set couplings=0, or ...
+    """
+    if couplings and latent_size < 2:
+        raise ConfigError(
+            "couplings require a latent_size of at least 2",
+            received=latent_size,
+            hint="set couplings=0, or a larger latent_size",
+        )
+
+
 def check_generator(options: Mapping[str, Any]) -> None:
     """Raises ConfigError for an option of `vae` or `dcgan` with a value that it cannot have; options may be missing.
 

@@ -25,9 +25,17 @@ class Couplings:
     """Layers that lead from codes to noise and back, within one functional network.
 
     Args:
-        count: how many couplings; 2 or more move all numbers.
+        count: how many couplings; from 2 on, all numbers are moved.
         size: how many numbers a code has, at least 2.
         given: the inputs of the network by name; see `kerasvision.models.generators`.
+
+    >>> code = keras.Input((4,))
+    >>> prior = Couplings(2, size=4, given={})
+    >>> noise, log_determinant = prior.to_noise(code)
+    >>> network = keras.Model(code, [noise, log_determinant, prior.to_code(noise)])
+    >>> there, stretched, back = network(ops.array([[1.0, 2.0, 3.0, 4.0]]))
+    >>> there.numpy().tolist(), stretched.numpy().tolist(), back.numpy().tolist()  # nothing is learned yet
+    ([[1.0, 2.0, 3.0, 4.0]], [-0.0], [[1.0, 2.0, 3.0, 4.0]])
     """
 
     def __init__(self, count: int, *, size: int, given: dict[str, KerasTensor]) -> None:
@@ -36,24 +44,26 @@ class Couplings:
 
     def to_noise(self, code: KerasTensor) -> tuple[KerasTensor, KerasTensor]:
         """From codes float32 (N, Z) to their noise, likewise, and log |d noise / d code|, float32 (N,)."""
-        determinants = []
+        stretches = []
         for number, network in enumerate(self._networks, 1):
             kept, moved = ops.split(code, [self._kept], axis=-1)
-            stretch, move = self._said(network, kept, name=f"prior_join{number}")
+            stretch, move = self._stretch_and_move(network, kept, name=f"prior_join{number}")
             code = ops.concatenate([(moved - move) * ops.exp(-stretch), kept], axis=-1)
-            determinants.append(-ops.sum(stretch, axis=-1))
-        return code, sum(determinants[1:], determinants[0])
+            stretches.append(stretch)
+        return code, -ops.sum(ops.concatenate(stretches, axis=-1), axis=-1)
 
     def to_code(self, noise: KerasTensor) -> KerasTensor:
         """The codes float32 (N, Z) that have this noise, likewise."""
         for number, network in reversed([*enumerate(self._networks, 1)]):
             moved, kept = ops.split(noise, [noise.shape[-1] - self._kept], axis=-1)
-            stretch, move = self._said(network, kept, name=f"prior_join_back{number}")
+            stretch, move = self._stretch_and_move(network, kept, name=f"prior_join_back{number}")
             noise = ops.concatenate([kept, moved * ops.exp(stretch) + move], axis=-1)
         return noise
 
-    def _said(self, network: list[layers.Layer], kept: KerasTensor, *, name: str) -> tuple[KerasTensor, KerasTensor]:
-        """The logarithm of the stretch, and the move, of the other half."""
+    def _stretch_and_move(
+        self, network: list[layers.Layer], kept: KerasTensor, *, name: str
+    ) -> tuple[KerasTensor, KerasTensor]:
+        """Of the other half: the logarithm of the stretch, and the move."""
         x = joined(kept, self._given, name=name)
         for layer in network:
             x = layer(x)

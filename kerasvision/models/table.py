@@ -394,5 +394,7 @@ def usual(name: str) -> Figure:
     """
     row = find(MODELS.name(MODELS.path(name)))
     if row is None:
-        raise ConfigError(f"{name} has no usual image shape", hint="give the image shape")
+        raise ConfigError(
+            f"{name} has no usual image shape and no usual number of classes", hint="give both: --image-shape and --classes"
+        )
     return row.figures[0]

@@ -17,7 +17,7 @@ The prior of the code is standard normal, as in the paper. With `couplings` it i
 import keras
 from keras import KerasTensor, layers, ops
 
-from kerasvision.errors import ConfigError
+from kerasvision.config.generator_sizes import check_couplings
 from kerasvision.models.blocks import he_normal
 from kerasvision.models.couplings import Couplings
 from kerasvision.models.generators import (
@@ -89,7 +89,7 @@ def vae(
         num_classes: how many classes images can be asked of; None: it is not conditional.
         latent_size: how many numbers a code has.
         channels: of the largest map; each map of half the size has twice as many.
-        couplings: of the learned prior; 0: it is standard normal. A code has at least 2 numbers then.
+        couplings: how many the learned prior has; it requires codes of at least 2 numbers. 0: the prior is standard normal.
 
     Returns:
         Model from the inputs that `kerasvision.models.generators` names to `logits` float32 (N, H, W, C), whose sigmoid is
@@ -98,10 +98,9 @@ def vae(
         float32 (N,), and `prior_code` float32 (N, latent_size), the code that the prior makes of the input `noise`.
 
     Raises:
-        ConfigError: an image that it cannot make, a number that is not positive, or couplings of a code of one number.
+        ConfigError: an image that it cannot make, a number that is not positive, or couplings with a code of one number.
     """
-    if couplings and latent_size < 2:
-        raise ConfigError("couplings require codes of at least 2 numbers", received=latent_size, hint="set task.latent_size")
+    check_couplings(couplings, latent_size=latent_size)
     given = inputs(image_shape, num_classes=num_classes, latent_size=latent_size, channels=channels)
     sizes = map_sizes(image_shape, channels=channels)
     dtype = keras.config.floatx()

@@ -32,6 +32,10 @@ def grey(**fields):
         ({"options": {"channels": -1}}, "channels must be a positive integer"),
         ({"options": {"couplings": -1}}, "couplings must be a whole number from 0; received -1"),
         ({"options": {"couplings": True}}, "couplings must be a whole number from 0"),
+        (
+            {"task": c.Generation(loss="elbo", latent_size=1), "options": {"couplings": 2}},
+            "couplings require a latent_size of at least 2; received 1. Set couplings=0, or a larger latent_size",
+        ),
         ({"options": {"latent_size": 3}}, "latent_size is a setting of the task"),
         ({"transform": grey(scale="standardize")}, "requires transform.scale='zero_to_one'"),
         ({"augment": (c.MixUp(),)}, "does not support mixup in augment"),

@@ -49,7 +49,7 @@ def test_levels_that_settings_may_name_are_those_of_the_network(name):
 def test_usual_images_are_the_papers_and_unknown_for_a_plugged_in_network():
     for name, image_shape, num_classes in [("lenet5", (28, 28, 1), 10), ("resnet18", (224, 224, 3), 1000)]:
         assert (usual(name).image_shape, usual(name).num_classes) == (image_shape, num_classes)
-    with pytest.raises(ConfigError, match="ours:network has no usual image shape"):
+    with pytest.raises(ConfigError, match="ours:network has no usual image shape and no usual number of classes"):
         usual("ours:network")
 
 

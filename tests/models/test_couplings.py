@@ -94,6 +94,6 @@ def test_every_weight_learns_from_the_bound(network):
 
 
 def test_a_code_of_one_number_has_no_halves():
-    with pytest.raises(ConfigError, match="couplings require codes of at least 2 numbers; received 1"):
+    with pytest.raises(ConfigError, match="couplings require a latent_size of at least 2; received 1"):
         build_vae(couplings=1, latent_size=1)
     assert not has_learned_prior(build_vae(latent_size=1))
